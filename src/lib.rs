@@ -1,1 +1,6 @@
+//! Hostler: an orchestrator and provisioning agent that speaks Ansible's language.
+//!
+//! Layers, each may use those above it only: `base`; `wire`, `system`, `yaml`, `vault`; `language`, `template`, `inventory`, `modules`,
+//! `keycloak`; `agent`, `transport`, `history`, `report`; `engine`, `lab`; `cli`. `tests/architecture.rs` holds the code to it.
 
+pub mod base;
