@@ -4,3 +4,5 @@
 //! `keycloak`; `agent`, `transport`, `history`, `report`; `engine`, `lab`; `cli`. `tests/architecture.rs` holds the code to it.
 
 pub mod base;
+pub mod engine;
+pub mod history;
