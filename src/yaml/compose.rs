@@ -1,0 +1,408 @@
+//! Events to nodes: anchors and aliases, merge keys, tags, duplicate keys, and the guards against documents made to hurt.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use libyaml_safer::{Event, EventData, Mark, Parser, ScalarStyle};
+
+use crate::base::source::Style;
+use crate::base::{Diagnostic, Key, Node, NodeKind, Span, Value};
+
+use super::Loaded;
+use super::explain;
+use super::mistakes;
+use super::resolve::{Resolved, float, integer, resolve};
+
+/// Deeper nesting is refused: whatever walks the nodes does it on the stack.
+const DEEPEST: usize = 200;
+/// How many nodes aliases and merges may stand for: a few lines of nested aliases can mean billions.
+const MOST_ALIASED: usize = 2_000_000;
+pub(super) const CORE: &str = "tag:yaml.org,2002:";
+
+type Entries = Vec<(Node, Node)>;
+type Result<T> = std::result::Result<T, Diagnostic>;
+
+pub(super) fn compose(text: &str, file: &str) -> Result<Loaded> {
+    let mut input = text.as_bytes();
+    let mut parser = Parser::new();
+    parser.set_input_string(&mut input);
+    let mut composer = Composer {
+        parser,
+        text,
+        lines: text.lines().collect(),
+        file: file.into(),
+        anchors: HashMap::new(),
+        aliased: 0,
+        warnings: Vec::new(),
+    };
+    let mut documents = Vec::new();
+    loop {
+        match composer.next()?.data {
+            EventData::StreamEnd => return Ok(Loaded { documents, warnings: composer.warnings }),
+            EventData::DocumentStart { .. } => {
+                composer.anchors.clear();
+                let first = composer.next()?;
+                documents.push(composer.node(first, Place { depth: 0, is_unsafe: false })?);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// What an anchor stands for. `None` while its own node is being read.
+struct Anchored {
+    span: Span,
+    node: Option<Node>,
+}
+
+#[derive(Clone, Copy)]
+struct Place {
+    depth: usize,
+    is_unsafe: bool,
+}
+
+struct Composer<'a, 'b> {
+    parser: Parser<&'a mut &'b [u8]>,
+    text: &'b str,
+    lines: Vec<&'b str>,
+    file: Arc<str>,
+    anchors: HashMap<String, Anchored>,
+    aliased: usize,
+    warnings: Vec<Diagnostic>,
+}
+
+/// What stands before a node's content.
+struct Properties {
+    anchor: Option<String>,
+    tag: Option<String>,
+    span: Span,
+}
+
+impl Composer<'_, '_> {
+    fn next(&mut self) -> Result<Event> {
+        self.parser.parse().map_err(|error| explain::explain(&error, self.text, &self.file))
+    }
+
+    fn span(&self, start: Mark, end: Mark) -> Span {
+        let length = if start.line == end.line { (end.column - start.column) as u32 } else { 0 };
+        Span::new(self.file.clone(), start.line as u32 + 1, start.column as u32 + 1).with_length(length)
+    }
+
+    fn node(&mut self, event: Event, place: Place) -> Result<Node> {
+        let span = self.span(event.start_mark, event.end_mark);
+        if place.depth > DEEPEST {
+            return Err(Diagnostic::error(format!("nested deeper than {DEEPEST} levels")).at(&span));
+        }
+        match event.data {
+            EventData::Alias { anchor } => self.alias(&anchor, &span, place),
+            EventData::Scalar { anchor, tag, value, plain_implicit, style, .. } => {
+                let span = self.past_properties(span, anchor.is_some() || tag.is_some());
+                let style = style_of(style);
+                let kind = self.scalar(&span, tag.as_deref(), value, plain_implicit, style, place)?;
+                let node = Node::new(span.clone(), kind);
+                if let Some(name) = anchor {
+                    self.anchors.insert(name, Anchored { span, node: Some(node.clone()) });
+                }
+                Ok(node)
+            }
+            EventData::SequenceStart { anchor, tag, .. } => self.sequence(Properties { anchor, tag, span }, place),
+            EventData::MappingStart { anchor, tag, .. } => self.mapping(Properties { anchor, tag, span }, place),
+            other => unreachable!("libyaml gives a node here, not {other:?}"),
+        }
+    }
+
+    /// The event of a scalar starts at its tag or anchor; what is wanted is the place of its text.
+    fn past_properties(&self, mut span: Span, has_properties: bool) -> Span {
+        if !has_properties {
+            return span;
+        }
+        let Some(line) = self.lines.get(span.line as usize - 1) else { return span };
+        let mut rest: &str = match line.char_indices().nth(span.column as usize - 1) {
+            Some((offset, _)) => &line[offset..],
+            None => return span,
+        };
+        while rest.starts_with(['!', '&']) {
+            let Some(end) = rest.find([' ', '\t']) else { break };
+            let after = rest[end..].trim_start();
+            let skipped = (rest.chars().count() - after.chars().count()) as u32;
+            span.column += skipped;
+            span.length = span.length.saturating_sub(skipped);
+            rest = after;
+        }
+        span
+    }
+
+    fn alias(&mut self, name: &str, span: &Span, place: Place) -> Result<Node> {
+        let Some(anchored) = self.anchors.get(name) else {
+            return Err(mistakes::no_anchor(name, span, self.anchors.keys().map(String::as_str)));
+        };
+        let Some(node) = anchored.node.clone() else {
+            return Err(Diagnostic::error(format!("the alias `*{name}` stands inside of what it stands for"))
+                .at(span)
+                .label(&anchored.span, "the anchor"));
+        };
+        self.count(&node, span)?;
+        Ok(if place.is_unsafe { made_unsafe(&node) } else { node })
+    }
+
+    /// Adds what an alias or merge stands for to the count, and refuses a document that multiplies without end.
+    fn count(&mut self, node: &Node, span: &Span) -> Result<()> {
+        let allowed = MOST_ALIASED - self.aliased;
+        match weight(node, allowed, DEEPEST) {
+            Some(weight) => {
+                self.aliased += weight;
+                Ok(())
+            }
+            None => Err(Diagnostic::error(format!(
+                "the aliases of this document stand for more than {MOST_ALIASED} values, or more than {DEEPEST} levels of them"
+            ))
+            .at(span)),
+        }
+    }
+
+    fn scalar(&self, span: &Span, tag: Option<&str>, text: String, plain: bool, style: Style, place: Place) -> Result<NodeKind> {
+        let string = |text: String| if place.is_unsafe { NodeKind::Unsafe(text.into()) } else { NodeKind::Str(text.into(), style) };
+        let wrong = |kind: &str| Diagnostic::error(format!("`{text}` is not {kind}, which its tag says")).at(span);
+        let Some(tag) = tag else {
+            return Ok(if plain { resolved(text, string) } else { string(text) });
+        };
+        Ok(match tag.strip_prefix(CORE).unwrap_or(tag) {
+            // A tag `!unsafe` resolves what follows it even in quotes: that is what ansible-core does.
+            "!unsafe" => resolved(text, |text| NodeKind::Unsafe(text.into())),
+            "!vault" | "!vault-encrypted" => NodeKind::Vault(text.into()),
+            "!" | "str" | "python/unicode" | "timestamp" | "value" | "merge" => string(text),
+            "null" => NodeKind::Null,
+            "bool" => match text.to_ascii_lowercase().as_str() {
+                "yes" | "true" | "on" => NodeKind::Bool(true),
+                "no" | "false" | "off" => NodeKind::Bool(false),
+                _ => return Err(wrong("a boolean").help("write `true` or `false`")),
+            },
+            "int" => match integer(&text) {
+                Resolved::Int(number) => NodeKind::Int(number),
+                Resolved::BigInt => string(text),
+                _ => return Err(wrong("a whole number")),
+            },
+            "float" => NodeKind::Float(float(&text).ok_or_else(|| wrong("a number"))?),
+            "binary" => {
+                let packed: String = text.split_whitespace().collect();
+                let bytes =
+                    base64::engine::general_purpose::STANDARD.decode(packed).map_err(|error| wrong("base64").cause(error.to_string()))?;
+                match String::from_utf8(bytes) {
+                    Ok(text) => NodeKind::Unsafe(text.into()),
+                    Err(error) => NodeKind::Data(Value::Bytes(error.into_bytes().into())),
+                }
+            }
+            _ => return Err(mistakes::unknown_tag(tag, span)),
+        })
+    }
+
+    fn sequence(&mut self, properties: Properties, place: Place) -> Result<Node> {
+        let Properties { anchor, tag, span } = properties;
+        let tag = tag.as_deref().map(|tag| tag.strip_prefix(CORE).unwrap_or(tag));
+        let inner = match tag {
+            None | Some("!" | "seq" | "omap" | "pairs") => Place { depth: place.depth + 1, ..place },
+            Some("!unsafe") => Place { depth: place.depth + 1, is_unsafe: true },
+            Some(other) => return Err(mistakes::wrong_for_container(other, "a list", &span)),
+        };
+        self.open(&anchor, &span);
+        let mut items = Vec::new();
+        let mut end;
+        loop {
+            let event = self.next()?;
+            end = event.end_mark;
+            if event.data == EventData::SequenceEnd {
+                break;
+            }
+            items.push(self.node(event, inner)?);
+        }
+        if matches!(tag, Some("omap" | "pairs")) {
+            items = items.iter().map(|item| pair(item, &span)).collect::<Result<_>>()?;
+        }
+        let node = Node::seq(self.until(span, end), items);
+        self.close(anchor, &node);
+        Ok(node)
+    }
+
+    fn mapping(&mut self, properties: Properties, place: Place) -> Result<Node> {
+        let Properties { anchor, tag, span } = properties;
+        let tag = tag.as_deref().map(|tag| tag.strip_prefix(CORE).unwrap_or(tag));
+        let inner = match tag {
+            None | Some("!" | "map" | "set" | "python/dict") => Place { depth: place.depth + 1, ..place },
+            Some("!unsafe") => Place { depth: place.depth + 1, is_unsafe: true },
+            Some(other) => return Err(mistakes::wrong_for_container(other, "a mapping", &span)),
+        };
+        self.open(&anchor, &span);
+        let mut own = Unique::default();
+        let mut merged: Vec<Node> = Vec::new();
+        let mut end;
+        loop {
+            let event = self.next()?;
+            end = event.end_mark;
+            if event.data == EventData::MappingEnd {
+                break;
+            }
+            if is_merge(&event) {
+                let key = self.span(event.start_mark, event.end_mark);
+                let event = self.next()?;
+                let value = self.node(event, inner)?;
+                merged.extend(self.mergeable(value, &key)?);
+                continue;
+            }
+            let key = self.node(event, inner)?;
+            let event = self.next()?;
+            if matches!(key.kind, NodeKind::Seq(_) | NodeKind::Map(_)) {
+                return Err(explain::container_as_key(&key, &self.lines));
+            }
+            let value = self.node(event, inner)?;
+            if let Some(first) = own.put(key.clone(), value) {
+                self.warnings.push(mistakes::duplicate(&key, &first));
+            }
+        }
+        let entries = if merged.is_empty() { own.entries } else { with_merged(merged, own.entries) };
+        let span = self.until(span, end);
+        let node = match tag {
+            Some("set") => Node::seq(span, entries.into_iter().map(|(key, _)| key).collect()),
+            _ => Node::map(span, entries),
+        };
+        self.close(anchor, &node);
+        Ok(node)
+    }
+
+    /// The mappings that a `<<` takes in, the one that wins last.
+    fn mergeable(&mut self, value: Node, key: &Span) -> Result<Vec<Node>> {
+        let mappings: Vec<Node> = match &value.kind {
+            NodeKind::Map(_) => vec![value],
+            NodeKind::Seq(items) => items.iter().rev().cloned().collect(),
+            _ => return Err(mistakes::not_mergeable(&value, key)),
+        };
+        for mapping in &mappings {
+            if mapping.as_map().is_none() {
+                return Err(mistakes::not_mergeable(mapping, key));
+            }
+            self.count(mapping, key)?;
+        }
+        Ok(mappings)
+    }
+
+    fn open(&mut self, anchor: &Option<String>, span: &Span) {
+        if let Some(name) = anchor {
+            self.anchors.insert(name.clone(), Anchored { span: span.clone(), node: None });
+        }
+    }
+
+    fn close(&mut self, anchor: Option<String>, node: &Node) {
+        if let Some(name) = anchor {
+            self.anchors.insert(name, Anchored { span: node.span.clone(), node: Some(node.clone()) });
+        }
+    }
+
+    /// A container on one line is as long as to its end.
+    fn until(&self, mut span: Span, end: Mark) -> Span {
+        if span.line == end.line as u32 + 1 {
+            span.length = (end.column as u32 + 1).saturating_sub(span.column);
+        }
+        span
+    }
+}
+
+/// Entries with their keys once each, at the first place, with the last value: as in a Python dict.
+#[derive(Default)]
+struct Unique {
+    entries: Entries,
+    index: HashMap<Key, usize>,
+}
+
+impl Unique {
+    /// Puts an entry, and gives the place of the key it takes over from.
+    fn put(&mut self, key: Node, value: Node) -> Option<Span> {
+        match self.index.entry(key.to_key()) {
+            std::collections::hash_map::Entry::Occupied(known) => {
+                let slot = &mut self.entries[*known.get()];
+                let first = slot.0.span.clone();
+                *slot = (key, value);
+                Some(first)
+            }
+            std::collections::hash_map::Entry::Vacant(free) => {
+                free.insert(self.entries.len());
+                self.entries.push((key, value));
+                None
+            }
+        }
+    }
+}
+
+fn with_merged(merged: Vec<Node>, own: Entries) -> Entries {
+    let mut all = Unique::default();
+    for (key, value) in merged.iter().filter_map(Node::as_map).flatten().cloned().chain(own) {
+        all.put(key, value);
+    }
+    all.entries
+}
+
+fn is_merge(event: &Event) -> bool {
+    match &event.data {
+        EventData::Scalar { tag: None, value, plain_implicit: true, .. } => value == "<<",
+        EventData::Scalar { tag: Some(tag), .. } => tag.strip_prefix(CORE) == Some("merge"),
+        _ => false,
+    }
+}
+
+fn resolved(text: String, string: impl Fn(String) -> NodeKind) -> NodeKind {
+    match resolve(&text) {
+        Resolved::Null => NodeKind::Null,
+        Resolved::Bool(flag) => NodeKind::Bool(flag),
+        Resolved::Int(number) => NodeKind::Int(number),
+        Resolved::Float(number) => NodeKind::Float(number),
+        Resolved::BigInt | Resolved::Timestamp | Resolved::Merge | Resolved::ValueKey | Resolved::Str => string(text),
+    }
+}
+
+fn style_of(style: ScalarStyle) -> Style {
+    match style {
+        ScalarStyle::SingleQuoted => Style::Single,
+        ScalarStyle::DoubleQuoted => Style::Double,
+        ScalarStyle::Literal => Style::Literal,
+        ScalarStyle::Folded => Style::Folded,
+        _ => Style::Plain,
+    }
+}
+
+/// How many values a node stands for, or `None` when it is more, or deeper, than allowed.
+fn weight(node: &Node, allowed: usize, levels: usize) -> Option<usize> {
+    let mut left = allowed.checked_sub(1)?;
+    let inner = levels.checked_sub(1)?;
+    match &node.kind {
+        NodeKind::Seq(items) => {
+            for item in items.iter() {
+                left -= weight(item, left, inner)?;
+            }
+        }
+        NodeKind::Map(entries) => {
+            for (_, value) in entries.iter() {
+                left -= weight(value, left, inner)?;
+            }
+        }
+        _ => {}
+    }
+    Some(allowed - left)
+}
+
+fn made_unsafe(node: &Node) -> Node {
+    let kind = match &node.kind {
+        NodeKind::Str(text, _) => NodeKind::Unsafe(text.clone()),
+        NodeKind::Seq(items) => NodeKind::Seq(Arc::new(items.iter().map(made_unsafe).collect())),
+        NodeKind::Map(entries) => {
+            NodeKind::Map(Arc::new(entries.iter().map(|(key, value)| (made_unsafe(key), made_unsafe(value))).collect()))
+        }
+        other => other.clone(),
+    };
+    Node::new(node.span.clone(), kind)
+}
+
+fn pair(item: &Node, span: &Span) -> Result<Node> {
+    match item.as_map() {
+        Some([(key, value)]) => Ok(Node::seq(item.span.clone(), vec![key.clone(), value.clone()])),
+        _ => Err(mistakes::no_pair(item, span)),
+    }
+}

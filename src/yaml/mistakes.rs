@@ -1,0 +1,51 @@
+//! Diagnostics for YAML that parses and still cannot be meant.
+
+use crate::base::{Diagnostic, Node, Span};
+
+use super::compose::CORE;
+
+pub(super) fn duplicate(key: &Node, first: &Span) -> Diagnostic {
+    Diagnostic::warning(format!("the key `{}` stands twice in this mapping, and the last one counts", key.to_key()))
+        .label(&key.span, "this one counts")
+        .label(first, "this one is lost")
+}
+
+pub(super) fn not_mergeable(value: &Node, key: &Span) -> Diagnostic {
+    Diagnostic::error(format!("`<<` takes a mapping or a list of mappings, and this is {}", value.type_name()))
+        .at(&value.span)
+        .label(key, "the merge key")
+}
+
+pub(super) fn unknown_tag(tag: &str, span: &Span) -> Diagnostic {
+    let written = tag.strip_prefix(CORE).map_or_else(|| tag.to_owned(), |short| format!("!!{short}"));
+    Diagnostic::error(format!("the tag `{written}` is not known here"))
+        .at(span)
+        .did_you_mean(&written, ["!vault", "!unsafe", "!!str", "!!int", "!!bool", "!!float", "!!binary"])
+        .help("if it is meant as text that begins with `!`, put it in quotes")
+}
+
+pub(super) fn wrong_for_container(tag: &str, kind: &str, span: &Span) -> Diagnostic {
+    match tag {
+        "!vault" | "!vault-encrypted" => Diagnostic::error(format!("the tag `{tag}` is for text, and this is {kind}"))
+            .at(span)
+            .help("the text that `ansible-vault encrypt_string` prints starts with `!vault |`"),
+        "str" | "int" | "float" | "bool" | "null" | "binary" => {
+            Diagnostic::error(format!("the tag `!!{tag}` is for a scalar, and this is {kind}")).at(span)
+        }
+        "seq" | "map" | "set" | "omap" | "pairs" => Diagnostic::error(format!("the tag `!!{tag}` does not fit {kind}")).at(span),
+        other => unknown_tag(other, span),
+    }
+}
+
+pub(super) fn no_anchor<'a>(name: &str, span: &Span, known: impl Iterator<Item = &'a str>) -> Diagnostic {
+    Diagnostic::error(format!("no anchor `&{name}` stands before this alias `*{name}`"))
+        .at(span)
+        .did_you_mean(name, known)
+        .help(format!("if `*{name}` is meant as text, put it in quotes"))
+}
+
+pub(super) fn no_pair(item: &Node, span: &Span) -> Diagnostic {
+    Diagnostic::error(format!("each item of an ordered mapping is one `key: value`, and this is {}", item.type_name()))
+        .at(&item.span)
+        .label(span, "the ordered mapping")
+}
