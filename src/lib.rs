@@ -7,3 +7,4 @@ pub mod base;
 pub mod engine;
 pub mod history;
 pub mod yaml;
+pub mod system;
