@@ -8,3 +8,4 @@ pub mod engine;
 pub mod history;
 pub mod yaml;
 pub mod system;
+pub mod modules;

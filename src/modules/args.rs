@@ -1,0 +1,244 @@
+//! Typed arguments of modules: one declaration gives parsing, the reference page and the "unknown option, did you mean".
+
+use crate::base::{Map, Value, closest};
+use crate::system::Failure;
+
+use super::coerce::{ArgKind, FromArg};
+
+/// One option of a module.
+#[derive(Clone, Debug)]
+pub struct ArgSpec {
+    pub name: &'static str,
+    pub aliases: &'static [&'static str],
+    pub kind: ArgKind,
+    pub choices: &'static [&'static str],
+    pub required: bool,
+    /// The default as it stands in the code; `None`: no default.
+    pub default: Option<&'static str>,
+    pub doc: &'static str,
+}
+
+/// A condition over several options.
+#[derive(Clone, Copy, Debug)]
+pub enum Rule {
+    /// At most one of them.
+    Exclusive(&'static [&'static str]),
+    /// At least one of them.
+    OneOf(&'static [&'static str]),
+    /// All of them or none.
+    Together(&'static [&'static str]),
+    /// When the first has this value, the others are required.
+    RequiredIf(&'static str, &'static str, &'static [&'static str]),
+}
+
+/// A set of typed arguments; written with `module_args!`.
+pub trait ModuleArgs: Sized {
+    fn specs() -> Vec<ArgSpec>;
+    fn rules() -> &'static [Rule];
+    /// What the module does, one paragraph.
+    fn doc() -> &'static str;
+    /// Takes this set's options out of `given`; what is left over is nobody's.
+    fn take(given: &mut Given) -> Result<Self, Failure>;
+
+    /// Reads all arguments of a task; unknown, missing and contradicting ones are refused.
+    fn parse(values: Map) -> Result<Self, Failure> {
+        check(&values, &Self::specs(), Self::rules())?;
+        let mut given = Given::new(values);
+        Self::take(&mut given)
+    }
+}
+
+/// The arguments that a task gave and nobody has taken yet.
+pub struct Given {
+    values: Map,
+}
+
+impl Given {
+    fn new(values: Map) -> Self {
+        Given { values }
+    }
+
+    /// Takes one option by its name or an alias.
+    pub fn option<T: FromArg>(&mut self, name: &'static str, aliases: &[&str], default: Option<T>) -> Result<T, Failure> {
+        let name = name.trim_start_matches("r#");
+        let found = std::iter::once(name).chain(aliases.iter().copied()).find_map(|known| self.values.remove(known));
+        match found {
+            // Ansible takes an explicit null as "not given".
+            Some(Value::Null) | None => default
+                .or_else(T::missing)
+                .ok_or_else(|| Failure::new(format!("missing required arguments: {name}")).at(name)),
+            Some(value) => T::from_arg(&value).map_err(|why| Failure::new(format!("argument `{name}` {why}")).at(name)),
+        }
+    }
+}
+
+/// Checks names and rules without converting: what pre-flight can do before values are known, and what every task does.
+pub fn check(values: &Map, specs: &[ArgSpec], rules: &[Rule]) -> Result<(), Failure> {
+    for key in values.keys() {
+        let key = key.to_string();
+        if !specs.iter().any(|spec| spec.name == key || spec.aliases.contains(&key.as_str())) {
+            return Err(unknown_option(&key, specs));
+        }
+    }
+    let given = |name: &str| {
+        let spec = specs.iter().find(|spec| spec.name == name);
+        let names = spec.map_or(vec![name], |spec| std::iter::once(spec.name).chain(spec.aliases.iter().copied()).collect());
+        names.into_iter().any(|name| values.get(name).is_some_and(|value| !value.is_null()))
+    };
+    rules.iter().try_for_each(|rule| check_rule(rule, values, &given))
+}
+
+/// The refusal of an option that a module does not have.
+pub fn unknown_option(name: &str, specs: &[ArgSpec]) -> Failure {
+    let known: Vec<&str> = specs.iter().flat_map(|spec| std::iter::once(spec.name).chain(spec.aliases.iter().copied())).collect();
+    let hint = match closest(name, known) {
+        Some(close) => format!("did you mean `{close}`?"),
+        None => format!("Supported parameters include: {}", specs.iter().map(|spec| spec.name).collect::<Vec<_>>().join(", ")),
+    };
+    Failure::new(format!("Unsupported parameters: {name}. {hint}")).at(name)
+}
+
+fn check_rule(rule: &Rule, values: &Map, given: &dyn Fn(&str) -> bool) -> Result<(), Failure> {
+    let missing = |names: &[&'static str]| names.iter().copied().filter(|name| !given(name)).collect::<Vec<_>>();
+    match rule {
+        Rule::Exclusive(names) => match names.iter().filter(|name| given(name)).count() {
+            0 | 1 => Ok(()),
+            _ => Err(Failure::new(format!("parameters are mutually exclusive: {}", names.join("|")))),
+        },
+        Rule::OneOf(names) if names.iter().any(|name| given(name)) => Ok(()),
+        Rule::OneOf(names) => Err(Failure::new(format!("one of the following is required: {}", names.join(", ")))),
+        Rule::Together(names) => match missing(names).len() {
+            0 => Ok(()),
+            all if all == names.len() => Ok(()),
+            _ => Err(Failure::new(format!("parameters are required together: {}", names.join(", ")))),
+        },
+        Rule::RequiredIf(name, value, required) => {
+            let applies = values.get(name).is_some_and(|found| found.to_text() == *value);
+            let missing = missing(required);
+            if !applies || missing.is_empty() {
+                return Ok(());
+            }
+            Err(Failure::new(format!("{name} is {value} but all of the following are missing: {}", missing.join(", "))))
+        }
+    }
+}
+
+/// Declares the arguments of a module:
+///
+/// ```text
+/// module_args! {
+///     /// Makes a group exist or not.
+///     pub struct GroupArgs {
+///         /// Name of the group.
+///         name: String,                              // required: no default, no Option
+///         /// Group id to give it.
+///         gid | "number": Option<u32>,               // optional, with an alias
+///         /// Whether it should exist.
+///         state: State = State::Present,             // with a default
+///     }
+///     flatten { file: FileAttributes }               // optional: another set's options as well
+///     rules [Rule::Exclusive(&["gid", "local"])]     // optional
+/// }
+/// ```
+macro_rules! module_args {
+    (
+        $(#[doc = $about:literal])*
+        pub struct $set:ident {
+            $(
+                $(#[doc = $doc:literal])*
+                $field:ident $(| $alias:literal)* : $kind:ty $(= $default:expr)?
+            ),* $(,)?
+        }
+        $(flatten { $($inner:ident : $inner_set:ty),* $(,)? })?
+        $(rules [ $($rule:expr),* $(,)? ])?
+    ) => {
+        $(#[doc = $about])*
+        pub struct $set {
+            $( $(#[doc = $doc])* pub $field: $kind, )*
+            $( $( pub $inner: $inner_set, )* )?
+        }
+
+        impl $crate::modules::ModuleArgs for $set {
+            fn specs() -> Vec<$crate::modules::ArgSpec> {
+                #[allow(unused_mut, reason = "only sets that flatten another one push to it")]
+                let mut specs = vec![ $(
+                    $crate::modules::ArgSpec {
+                        name: stringify!($field).trim_start_matches("r#"),
+                        aliases: &[ $($alias),* ],
+                        kind: <$kind as $crate::modules::FromArg>::KIND,
+                        choices: <$kind as $crate::modules::FromArg>::CHOICES,
+                        required: $crate::modules::args::module_args!(@required $kind $(, $default)?),
+                        default: $crate::modules::args::module_args!(@default $($default)?),
+                        doc: concat!($($doc, "\n"),*).trim_ascii(),
+                    }
+                ),* ];
+                $( $( specs.extend(<$inner_set as $crate::modules::ModuleArgs>::specs()); )* )?
+                specs
+            }
+
+            fn rules() -> &'static [$crate::modules::Rule] {
+                &[ $( $($rule),* )? ]
+            }
+
+            fn doc() -> &'static str {
+                concat!($($about, "\n"),*).trim_ascii()
+            }
+
+            fn take(given: &mut $crate::modules::args::Given) -> std::result::Result<Self, $crate::system::Failure> {
+                Ok($set {
+                    $( $field: given.option(stringify!($field), &[ $($alias),* ], $crate::modules::args::module_args!(@value $($default)?))?, )*
+                    $( $( $inner: <$inner_set as $crate::modules::ModuleArgs>::take(given)?, )* )?
+                })
+            }
+        }
+    };
+    (@required $kind:ty) => { <$kind as $crate::modules::FromArg>::missing().is_none() };
+    (@required $kind:ty, $default:expr) => { false };
+    (@default) => { None };
+    (@default $default:expr) => { Some(stringify!($default)) };
+    (@value) => { None };
+    (@value $default:expr) => { Some($default.into()) };
+}
+pub(crate) use module_args;
+
+/// Declares an option that allows only some texts; the first text of a variant is its name, further ones are accepted too:
+/// `choices! { pub enum State { Present = "present" | "installed", Absent = "absent" } }`
+macro_rules! choices {
+    (
+        $(#[doc = $about:literal])*
+        pub enum $set:ident { $( $(#[doc = $doc:literal])* $variant:ident = $text:literal $(| $other:literal)* ),* $(,)? }
+    ) => {
+        $(#[doc = $about])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum $set { $( $(#[doc = $doc])* $variant ),* }
+
+        impl $set {
+            /// The text that users write.
+            pub fn as_str(self) -> &'static str {
+                match self { $( $set::$variant => $text ),* }
+            }
+        }
+
+        impl $crate::modules::FromArg for $set {
+            const KIND: $crate::modules::ArgKind = $crate::modules::ArgKind::Choice;
+            const CHOICES: &'static [&'static str] = &[ $( $text $(, $other)* ),* ];
+
+            fn from_arg(value: &$crate::base::Value) -> std::result::Result<Self, String> {
+                match value.to_text().as_str() {
+                    $( $text $(| $other)* => Ok($set::$variant), )*
+                    other => {
+                        // YAML 1.1 reads yes, no, on and off as booleans: a choice of that name was meant.
+                        if let $crate::base::Value::Bool(flag) = value {
+                            let words = if *flag { ["yes", "on", "true"] } else { ["no", "off", "false"] };
+                            if let Some(word) = words.iter().find(|word| Self::CHOICES.contains(word)) {
+                                return Self::from_arg(&(*word).into());
+                            }
+                        }
+                        Err(format!("must be one of: {}, got: {other}", Self::CHOICES.join(", ")))
+                    }
+                }
+            }
+        }
+    };
+}
+pub(crate) use choices;

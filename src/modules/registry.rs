@@ -1,0 +1,139 @@
+//! Every module there is, in one visible list: who runs a task, checks its options or prints its page looks here.
+
+use std::sync::OnceLock;
+
+use crate::base::Map;
+use crate::system::{Result, System};
+
+use super::args::{ArgSpec, ModuleArgs, Rule};
+use super::{Module, Output};
+
+/// A module as the registry knows it.
+pub struct Entry {
+    pub name: &'static str,
+    pub specs: fn() -> Vec<ArgSpec>,
+    pub rules: fn() -> &'static [Rule],
+    pub doc: fn() -> &'static str,
+    pub run: fn(Map, &mut System) -> Result<Output>,
+}
+
+impl Entry {
+    pub const fn of<M: Module>() -> Entry {
+        Entry { name: M::NAME, specs: M::Args::specs, rules: M::Args::rules, doc: M::Args::doc, run: run::<M> }
+    }
+
+    /// The last part of the name.
+    pub fn short_name(&self) -> &'static str {
+        self.name.rsplit('.').next().unwrap_or(self.name)
+    }
+}
+
+fn run<M: Module>(values: Map, sys: &mut System) -> Result<Output> {
+    let mut values = expand_paths(values, &M::Args::specs(), sys)?;
+    // `_raw_params` is the free form; modules that have none get it from nobody.
+    values.remove("_uses_shell");
+    M::run(M::Args::parse(values)?, sys)
+}
+
+/// `~` and environment variables in options that are paths, as Ansible's `path` type has it.
+fn expand_paths(mut values: Map, specs: &[ArgSpec], sys: &System) -> Result<Map> {
+    let paths = specs.iter().filter(|spec| spec.kind == super::ArgKind::Path);
+    for name in paths.flat_map(|spec| std::iter::once(spec.name).chain(spec.aliases.iter().copied())) {
+        if let Some(text) = values.text(name)
+            && (text.starts_with('~') || text.contains('$'))
+        {
+            let expanded = sys.expand_home(&expand_variables(text))?;
+            values.insert(name, expanded);
+        }
+    }
+    Ok(values)
+}
+
+/// `$NAME` and `${NAME}` from the environment; unknown names stay as written, as Python's `expandvars` leaves them.
+fn expand_variables(text: &str) -> String {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some(start) = rest.find('$') {
+        out.push_str(&rest[..start]);
+        let after = &rest[start + 1..];
+        let (name, length) = match after.strip_prefix('{').and_then(|inner| inner.split_once('}')) {
+            Some((name, _)) => (name, name.len() + 2),
+            None => {
+                let end = after.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(after.len());
+                (&after[..end], end)
+            }
+        };
+        match std::env::var(name) {
+            Ok(value) if !name.is_empty() => out.push_str(&value),
+            _ => out.push_str(&rest[start..start + 1 + length]),
+        }
+        rest = &after[length..];
+    }
+    out.push_str(rest);
+    out
+}
+
+/// All modules, sorted by name.
+pub fn all() -> &'static [&'static Entry] {
+    static ALL: OnceLock<Vec<&'static Entry>> = OnceLock::new();
+    ALL.get_or_init(|| {
+        let folders = [
+            super::accounts::MODULES,
+            super::commands::MODULES,
+            super::control::MODULES,
+            super::database::MODULES,
+            super::facts::MODULES,
+            super::files::MODULES,
+            super::network::MODULES,
+            super::packages::MODULES,
+            super::services::MODULES,
+        ];
+        let mut all: Vec<&'static Entry> = folders.into_iter().flatten().collect();
+        all.sort_by_key(|entry| entry.name);
+        all
+    })
+}
+
+/// Names under which Ansible also knows a module.
+const OTHER_NAMES: &[(&str, &str)] =
+    &[("ansible.builtin.systemd", "ansible.builtin.systemd_service"), ("ansible.builtin.gather_facts", "ansible.builtin.setup")];
+
+/// The module that a task means: a full name, `ansible.legacy.x`, or a short one.
+pub fn find(name: &str) -> Option<&'static Entry> {
+    let name = name.strip_prefix("ansible.legacy.").unwrap_or(name);
+    let name = OTHER_NAMES.iter().find(|(other, _)| *other == name || other.rsplit('.').next() == Some(name)).map_or(name, |(_, full)| full);
+    match name.contains('.') {
+        true => all().iter().copied().find(|entry| entry.name == name),
+        false => {
+            let builtin = all().iter().copied().find(|entry| entry.name.strip_prefix("ansible.builtin.") == Some(name));
+            builtin.or_else(|| all().iter().copied().find(|entry| entry.short_name() == name))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_module_is_documented_and_its_options_have_one_name_each() {
+        for entry in all() {
+            assert!(!(entry.doc)().is_empty(), "{} has no description", entry.name);
+            let mut names = std::collections::BTreeSet::new();
+            for spec in (entry.specs)() {
+                assert!(!spec.doc.is_empty(), "{}: option {} has no description", entry.name, spec.name);
+                for name in std::iter::once(&spec.name).chain(spec.aliases) {
+                    assert!(names.insert(*name), "{}: two options are called {name}", entry.name);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_module_is_found_by_its_full_legacy_and_short_name() {
+        for name in ["ping", "ansible.builtin.ping", "ansible.legacy.ping"] {
+            assert_eq!(find(name).map(|entry| entry.name), Some("ansible.builtin.ping"));
+        }
+        assert!(find("pong").is_none());
+    }
+}
