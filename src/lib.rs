@@ -6,6 +6,6 @@
 pub mod base;
 pub mod engine;
 pub mod history;
-pub mod yaml;
-pub mod system;
 pub mod modules;
+pub mod system;
+pub mod yaml;

@@ -64,9 +64,9 @@ impl Given {
         let found = std::iter::once(name).chain(aliases.iter().copied()).find_map(|known| self.values.remove(known));
         match found {
             // Ansible takes an explicit null as "not given".
-            Some(Value::Null) | None => default
-                .or_else(T::missing)
-                .ok_or_else(|| Failure::new(format!("missing required arguments: {name}")).at(name)),
+            Some(Value::Null) | None => {
+                default.or_else(T::missing).ok_or_else(|| Failure::new(format!("missing required arguments: {name}")).at(name))
+            }
             Some(value) => T::from_arg(&value).map_err(|why| Failure::new(format!("argument `{name}` {why}")).at(name)),
         }
     }

@@ -4,9 +4,9 @@
 
 pub mod accounts;
 pub mod args;
+pub mod coerce;
 pub mod commands;
 pub mod control;
-pub mod coerce;
 pub mod database;
 pub mod facts;
 pub mod files;

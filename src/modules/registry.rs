@@ -101,7 +101,8 @@ const OTHER_NAMES: &[(&str, &str)] =
 /// The module that a task means: a full name, `ansible.legacy.x`, or a short one.
 pub fn find(name: &str) -> Option<&'static Entry> {
     let name = name.strip_prefix("ansible.legacy.").unwrap_or(name);
-    let name = OTHER_NAMES.iter().find(|(other, _)| *other == name || other.rsplit('.').next() == Some(name)).map_or(name, |(_, full)| full);
+    let name =
+        OTHER_NAMES.iter().find(|(other, _)| *other == name || other.rsplit('.').next() == Some(name)).map_or(name, |(_, full)| full);
     match name.contains('.') {
         true => all().iter().copied().find(|entry| entry.name == name),
         false => {

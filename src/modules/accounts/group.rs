@@ -55,11 +55,7 @@ impl Module for Group {
     }
 }
 
-fn decide(
-    args: &GroupArgs,
-    found: Option<&system::Group>,
-    holder: Option<&system::Group>,
-) -> Result<Option<(Command, Effect)>> {
+fn decide(args: &GroupArgs, found: Option<&system::Group>, holder: Option<&system::Group>) -> Result<Option<(Command, Effect)>> {
     let effect = |state| Effect::Group { name: args.name.clone(), state };
     match (args.state, found) {
         (State::Absent, None) => Ok(None),
