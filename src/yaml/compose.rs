@@ -1,17 +1,20 @@
 //! Events to nodes: anchors and aliases, merge keys, tags, duplicate keys, and the guards against documents made to hurt.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use base64::Engine as _;
 use libyaml_safer::{Event, EventData, Mark, Parser, ScalarStyle};
 
 use crate::base::source::Style;
-use crate::base::{Diagnostic, Key, Node, NodeKind, Span, Value};
+use crate::base::{Diagnostic, Node, NodeKind, Span, Value};
 
 use super::Loaded;
 use super::explain;
 use super::mistakes;
+use super::parts::{Unique, made_unsafe, pair, weight, with_merged};
 use super::resolve::{Resolved, float, integer, resolve};
 
 /// Deeper nesting is refused: whatever walks the nodes does it on the stack.
@@ -20,22 +23,18 @@ const DEEPEST: usize = 200;
 const MOST_ALIASED: usize = 2_000_000;
 pub(super) const CORE: &str = "tag:yaml.org,2002:";
 
-type Entries = Vec<(Node, Node)>;
 type Result<T> = std::result::Result<T, Diagnostic>;
 
 pub(super) fn compose(text: &str, file: &str) -> Result<Loaded> {
+    // Without its last line break a block scalar at the end of the file makes libyaml-safer 0.3 panic: it gets one, and gives it back.
+    let is_cut = !text.is_empty() && !text.ends_with('\n');
+    let complete = if is_cut { Cow::Owned(format!("{text}\n")) } else { Cow::Borrowed(text) };
+    let text: &str = &complete;
     let mut input = text.as_bytes();
     let mut parser = Parser::new();
     parser.set_input_string(&mut input);
-    let mut composer = Composer {
-        parser,
-        text,
-        lines: text.lines().collect(),
-        file: file.into(),
-        anchors: HashMap::new(),
-        aliased: 0,
-        warnings: Vec::new(),
-    };
+    let (lines, file) = (text.lines().collect(), file.into());
+    let mut composer = Composer { parser, text, is_cut, lines, file, anchors: HashMap::new(), aliased: 0, warnings: Vec::new() };
     let mut documents = Vec::new();
     loop {
         match composer.next()?.data {
@@ -65,6 +64,7 @@ struct Place {
 struct Composer<'a, 'b> {
     parser: Parser<&'a mut &'b [u8]>,
     text: &'b str,
+    is_cut: bool,
     lines: Vec<&'b str>,
     file: Arc<str>,
     anchors: HashMap<String, Anchored>,
@@ -81,7 +81,22 @@ struct Properties {
 
 impl Composer<'_, '_> {
     fn next(&mut self) -> Result<Event> {
-        self.parser.parse().map_err(|error| explain::explain(&error, self.text, &self.file))
+        // libyaml-safer 0.3 panics on a tag with a comma right behind it, where libyaml reads an empty scalar.
+        let parsed = catch_unwind(AssertUnwindSafe(|| self.parser.parse()));
+        let parsed = parsed.map_err(|_| mistakes::tag_before_comma(&self.lines, &self.file))?;
+        parsed.map_err(|error| explain::explain(&error, self.text, &self.file))
+    }
+
+    /// Takes the line break back that the end of the file did not have.
+    fn uncut(&self, text: &mut String, style: Style, end: Mark) {
+        if !self.is_cut || !matches!(style, Style::Literal | Style::Folded) || (end.line as usize) < self.lines.len() {
+            return;
+        }
+        let is_content = |line: &str| !line.trim_matches(' ').is_empty();
+        let ends_in_blanks = text.strip_suffix('\n').is_some_and(|text| text.ends_with('\n') || text.ends_with(' '));
+        if text.ends_with('\n') && (ends_in_blanks || self.lines.last().is_some_and(|line| is_content(line))) {
+            text.pop();
+        }
     }
 
     fn span(&self, start: Mark, end: Mark) -> Span {
@@ -96,9 +111,10 @@ impl Composer<'_, '_> {
         }
         match event.data {
             EventData::Alias { anchor } => self.alias(&anchor, &span, place),
-            EventData::Scalar { anchor, tag, value, plain_implicit, style, .. } => {
+            EventData::Scalar { anchor, tag, mut value, plain_implicit, style, .. } => {
                 let span = self.past_properties(span, anchor.is_some() || tag.is_some());
                 let style = style_of(style);
+                self.uncut(&mut value, style, event.end_mark);
                 let kind = self.scalar(&span, tag.as_deref(), value, plain_implicit, style, place)?;
                 let node = Node::new(span.clone(), kind);
                 if let Some(name) = anchor {
@@ -306,40 +322,6 @@ impl Composer<'_, '_> {
     }
 }
 
-/// Entries with their keys once each, at the first place, with the last value: as in a Python dict.
-#[derive(Default)]
-struct Unique {
-    entries: Entries,
-    index: HashMap<Key, usize>,
-}
-
-impl Unique {
-    /// Puts an entry, and gives the place of the key it takes over from.
-    fn put(&mut self, key: Node, value: Node) -> Option<Span> {
-        match self.index.entry(key.to_key()) {
-            std::collections::hash_map::Entry::Occupied(known) => {
-                let slot = &mut self.entries[*known.get()];
-                let first = slot.0.span.clone();
-                *slot = (key, value);
-                Some(first)
-            }
-            std::collections::hash_map::Entry::Vacant(free) => {
-                free.insert(self.entries.len());
-                self.entries.push((key, value));
-                None
-            }
-        }
-    }
-}
-
-fn with_merged(merged: Vec<Node>, own: Entries) -> Entries {
-    let mut all = Unique::default();
-    for (key, value) in merged.iter().filter_map(Node::as_map).flatten().cloned().chain(own) {
-        all.put(key, value);
-    }
-    all.entries
-}
-
 fn is_merge(event: &Event) -> bool {
     match &event.data {
         EventData::Scalar { tag: None, value, plain_implicit: true, .. } => value == "<<",
@@ -365,44 +347,5 @@ fn style_of(style: ScalarStyle) -> Style {
         ScalarStyle::Literal => Style::Literal,
         ScalarStyle::Folded => Style::Folded,
         _ => Style::Plain,
-    }
-}
-
-/// How many values a node stands for, or `None` when it is more, or deeper, than allowed.
-fn weight(node: &Node, allowed: usize, levels: usize) -> Option<usize> {
-    let mut left = allowed.checked_sub(1)?;
-    let inner = levels.checked_sub(1)?;
-    match &node.kind {
-        NodeKind::Seq(items) => {
-            for item in items.iter() {
-                left -= weight(item, left, inner)?;
-            }
-        }
-        NodeKind::Map(entries) => {
-            for (_, value) in entries.iter() {
-                left -= weight(value, left, inner)?;
-            }
-        }
-        _ => {}
-    }
-    Some(allowed - left)
-}
-
-fn made_unsafe(node: &Node) -> Node {
-    let kind = match &node.kind {
-        NodeKind::Str(text, _) => NodeKind::Unsafe(text.clone()),
-        NodeKind::Seq(items) => NodeKind::Seq(Arc::new(items.iter().map(made_unsafe).collect())),
-        NodeKind::Map(entries) => {
-            NodeKind::Map(Arc::new(entries.iter().map(|(key, value)| (made_unsafe(key), made_unsafe(value))).collect()))
-        }
-        other => other.clone(),
-    };
-    Node::new(node.span.clone(), kind)
-}
-
-fn pair(item: &Node, span: &Span) -> Result<Node> {
-    match item.as_map() {
-        Some([(key, value)]) => Ok(Node::seq(item.span.clone(), vec![key.clone(), value.clone()])),
-        _ => Err(mistakes::no_pair(item, span)),
     }
 }

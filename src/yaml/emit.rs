@@ -70,7 +70,45 @@ pub fn to_yaml(value: &Value, style: &YamlStyle) -> String {
         emitter.emit(event).expect("a balanced stream of events is written to memory");
     }
     drop(emitter);
-    String::from_utf8(output).expect("the emitter writes UTF-8")
+    unmask(&String::from_utf8(output).expect("the emitter writes UTF-8"))
+}
+
+/// libyaml escapes what lies beyond U+FFFF; libyaml-safer does not. So such a character goes through the emitter as ten private ones
+/// (its escape is that long, which counts where text is folded), and comes out as the escape.
+const MASK_START: char = '\u{f8d0}';
+const MASK_DIGIT: u32 = 0xf8e0;
+const ESCAPE_DIGITS: usize = 8;
+
+fn is_astral(character: char) -> bool {
+    character > '\u{ffff}'
+}
+
+fn mask(text: &str) -> String {
+    let mut masked = String::new();
+    for character in text.chars() {
+        if is_astral(character) {
+            masked.extend([MASK_START, MASK_START]);
+            let digit = |place: usize| (character as u32 >> (4 * place)) & 0xf;
+            masked.extend((0..ESCAPE_DIGITS).rev().filter_map(|place| char::from_u32(MASK_DIGIT + digit(place))));
+        } else {
+            masked.push(character);
+        }
+    }
+    masked
+}
+
+fn unmask(text: &str) -> String {
+    let start = String::from_iter([MASK_START, MASK_START]);
+    let mut parts = text.split(start.as_str());
+    let mut plain = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let digits: String =
+            part.chars().take(ESCAPE_DIGITS).filter_map(|c| char::from_digit((c as u32).checked_sub(MASK_DIGIT)?, 16)).collect();
+        plain += "\\U";
+        plain += &digits.to_ascii_uppercase();
+        plain.extend(part.chars().skip(ESCAPE_DIGITS));
+    }
+    plain
 }
 
 fn write(value: &Value, style: &YamlStyle, events: &mut Vec<Event>) {
@@ -140,6 +178,9 @@ fn scalar_event(value: &Value, style: &YamlStyle) -> Event {
         Some('>') => ScalarStyle::Folded,
         _ => ScalarStyle::Plain,
     };
+    if style.allow_unicode && text.chars().any(is_astral) {
+        return Event::scalar(None, Some(tag), &mask(&text), plain_implicit, tag == STR, ScalarStyle::DoubleQuoted);
+    }
     Event::scalar(None, Some(tag), &text, plain_implicit, tag == STR, written)
 }
 
@@ -224,6 +265,7 @@ mod tests {
     fn bytes_and_lines_are_written_as_pyyaml_does() {
         assert_eq!(nice(Value::map([("n", Value::Bytes(b"ab"[..].into()))])), "n: !!binary |\n  YWI=\n");
         assert_eq!(nice(Value::map([("a", "x\ny\n")])), "a: 'x\n\n  y\n\n  '\n");
+        assert_eq!(nice(Value::map([("e", "a 📝")])), "e: \"a \\U0001F4DD\"\n");
         assert_eq!(nice(Value::map([("r", "a\n\n  b")])), "r: \"a\\n\\n  b\"\n");
     }
 

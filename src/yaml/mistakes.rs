@@ -1,8 +1,14 @@
 //! Diagnostics for YAML that parses and still cannot be meant.
 
+use std::sync::{Arc, LazyLock};
+
+use regex::Regex;
+
 use crate::base::{Diagnostic, Node, Span};
 
 use super::compose::CORE;
+
+static TAG_AND_COMMA: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"![^\s,\[\]{}]*,").expect("a constant pattern"));
 
 pub(super) fn duplicate(key: &Node, first: &Span) -> Diagnostic {
     Diagnostic::warning(format!("the key `{}` stands twice in this mapping, and the last one counts", key.to_key()))
@@ -48,4 +54,13 @@ pub(super) fn no_pair(item: &Node, span: &Span) -> Diagnostic {
     Diagnostic::error(format!("each item of an ordered mapping is one `key: value`, and this is {}", item.type_name()))
         .at(&item.span)
         .label(span, "the ordered mapping")
+}
+
+pub(super) fn tag_before_comma(lines: &[&str], file: &Arc<str>) -> Diagnostic {
+    let place = lines.iter().enumerate().find_map(|(index, line)| Some((index, TAG_AND_COMMA.find(line)?)));
+    let (line, column, length) =
+        place.map_or((0, 0, 0), |(index, found)| (index, lines[index][..found.start()].chars().count(), found.as_str().chars().count()));
+    Diagnostic::error("a tag needs a value, or at least a space, before the comma")
+        .at(&Span::new(file.clone(), line as u32 + 1, column as u32 + 1).with_length(length as u32))
+        .help("if it is meant as text that begins with `!`, put it in quotes")
 }

@@ -8,6 +8,7 @@ pub mod emit;
 mod explain;
 mod json;
 mod mistakes;
+mod parts;
 mod resolve;
 
 pub use emit::{YamlStyle, to_yaml};

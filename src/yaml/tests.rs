@@ -183,3 +183,26 @@ fn json_numbers_are_jsons_and_not_yamls() {
     let (node, _) = load_one("big: 1e5\n", "f.yml").expect("loads");
     assert_eq!(node.to_value().to_repr(), "{'big': '1e5'}");
 }
+
+#[test]
+fn a_file_without_its_last_line_break_reads_as_it_stands() {
+    for (text, meant) in [
+        ("a: |\n  x", "x"),
+        ("a: |\n  x\n  y", "x\ny"),
+        ("a: |\n  x\n ", "x\n"),
+        ("a: |\n  x\n   ", "x\n "),
+        ("a: |+\n  x\n ", "x\n"),
+        ("a: >-\n  x\n  y", "x y"),
+        ("a: |\n  x\n# end", "x\n"),
+        ("a: x", "x"),
+    ] {
+        let (node, _) = load_one(text, "f.yml").expect("loads");
+        assert_eq!(node.get("a").and_then(Node::as_str), Some(meant), "{text:?}");
+    }
+}
+
+#[test]
+fn a_tag_right_before_a_comma_is_told() {
+    let (line, column, text) = at("a: 1\nb: [!no, x]\n");
+    assert_eq!((line, column), (2, 5), "{text}");
+}
