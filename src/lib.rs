@@ -9,3 +9,5 @@ pub mod history;
 pub mod modules;
 pub mod system;
 pub mod yaml;
+pub mod cli;
+pub mod lab;
