@@ -136,6 +136,10 @@ fn check_rule(rule: &Rule, values: &Map, given: &dyn Fn(&str) -> bool) -> Result
 ///         /// Whether it should exist.
 ///         state: State = State::Present,             // with a default
 ///     }
+///     accepts {                                      // optional: options that are checked and make no difference here
+///         /// Kept for Ansible's sake.
+///         decrypt: bool,
+///     }
 ///     flatten { file: FileAttributes }               // optional: another set's options as well
 ///     rules [Rule::Exclusive(&["gid", "local"])]     // optional
 /// }
@@ -149,6 +153,7 @@ macro_rules! module_args {
                 $field:ident $(| $alias:literal)* : $kind:ty $(= $default:expr)?
             ),* $(,)?
         }
+        $(accepts { $( $(#[doc = $extra_doc:literal])* $extra:ident $(| $extra_alias:literal)* : $extra_kind:ty ),* $(,)? })?
         $(flatten { $($inner:ident : $inner_set:ty),* $(,)? })?
         $(rules [ $($rule:expr),* $(,)? ])?
     ) => {
@@ -172,6 +177,17 @@ macro_rules! module_args {
                         doc: concat!($($doc, "\n"),*).trim_ascii(),
                     }
                 ),* ];
+                $( specs.extend([ $(
+                    $crate::modules::ArgSpec {
+                        name: stringify!($extra),
+                        aliases: &[ $($extra_alias),* ],
+                        kind: <$extra_kind as $crate::modules::FromArg>::KIND,
+                        choices: <$extra_kind as $crate::modules::FromArg>::CHOICES,
+                        required: false,
+                        default: None,
+                        doc: concat!($($extra_doc, "\n"),*).trim_ascii(),
+                    }
+                ),* ]); )?
                 $( $( specs.extend(<$inner_set as $crate::modules::ModuleArgs>::specs()); )* )?
                 specs
             }
@@ -185,6 +201,7 @@ macro_rules! module_args {
             }
 
             fn take(given: &mut $crate::modules::args::Given) -> std::result::Result<Self, $crate::system::Failure> {
+                $( $( given.option::<Option<$extra_kind>>(stringify!($extra), &[ $($extra_alias),* ], None)?; )* )?
                 Ok($set {
                     $( $field: given.option(stringify!($field), &[ $($alias),* ], $crate::modules::args::module_args!(@value $($default)?))?, )*
                     $( $( $inner: <$inner_set as $crate::modules::ModuleArgs>::take(given)?, )* )?

@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use crate::base::Map;
+use crate::base::{Map, Value};
 use crate::system::{Result, System};
 
 use super::args::{ArgSpec, ModuleArgs, Rule};
@@ -32,7 +32,42 @@ fn run<M: Module>(values: Map, sys: &mut System) -> Result<Output> {
     let mut values = expand_paths(values, &M::Args::specs(), sys)?;
     // `_raw_params` is the free form; modules that have none get it from nobody.
     values.remove("_uses_shell");
-    M::run(M::Args::parse(values)?, sys)
+    match M::run(M::Args::parse(values)?, sys) {
+        Ok(mut output) => {
+            add_lines(&mut output.values);
+            Ok(output)
+        }
+        Err(mut failure) => {
+            add_lines(&mut failure.values);
+            Err(failure)
+        }
+    }
+}
+
+/// Adds `stdout_lines` and `stderr_lines` beside `stdout` and `stderr`, as Ansible does for every module.
+fn add_lines(values: &mut Map) {
+    for (name, lines) in [("stdout", "stdout_lines"), ("stderr", "stderr_lines")] {
+        if let (Some(text), false) = (values.text(name), values.contains_key(lines)) {
+            let split = Value::list(split_lines(text));
+            values.insert(lines, split);
+        }
+    }
+}
+
+/// Lines as Python's `splitlines` sees them: more characters than a newline end one.
+fn split_lines(text: &str) -> Vec<&str> {
+    let is_end = |c: char| matches!(c, '\n' | '\r' | '\x0b' | '\x0c' | '\x1c'..='\x1e' | '\u{85}' | '\u{2028}' | '\u{2029}');
+    let mut lines = Vec::new();
+    let mut rest = text;
+    while let Some(end) = rest.find(is_end) {
+        lines.push(&rest[..end]);
+        let ending = if rest[end..].starts_with("\r\n") { 2 } else { rest[end..].chars().next().map_or(1, char::len_utf8) };
+        rest = &rest[end + ending..];
+    }
+    if !rest.is_empty() {
+        lines.push(rest);
+    }
+    lines
 }
 
 /// `~` and environment variables in options that are paths, as Ansible's `path` type has it.
@@ -42,35 +77,11 @@ fn expand_paths(mut values: Map, specs: &[ArgSpec], sys: &System) -> Result<Map>
         if let Some(text) = values.text(name)
             && (text.starts_with('~') || text.contains('$'))
         {
-            let expanded = sys.expand_home(&expand_variables(text))?;
+            let expanded = sys.expand_home(&sys.expand_variables(text))?;
             values.insert(name, expanded);
         }
     }
     Ok(values)
-}
-
-/// `$NAME` and `${NAME}` from the environment; unknown names stay as written, as Python's `expandvars` leaves them.
-fn expand_variables(text: &str) -> String {
-    let mut out = String::new();
-    let mut rest = text;
-    while let Some(start) = rest.find('$') {
-        out.push_str(&rest[..start]);
-        let after = &rest[start + 1..];
-        let (name, length) = match after.strip_prefix('{').and_then(|inner| inner.split_once('}')) {
-            Some((name, _)) => (name, name.len() + 2),
-            None => {
-                let end = after.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(after.len());
-                (&after[..end], end)
-            }
-        };
-        match std::env::var(name) {
-            Ok(value) if !name.is_empty() => out.push_str(&value),
-            _ => out.push_str(&rest[start..start + 1 + length]),
-        }
-        rest = &after[length..];
-    }
-    out.push_str(rest);
-    out
 }
 
 /// All modules, sorted by name.

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::effect::Effect;
 use super::error::{Failure, Result, plain};
-use super::{OutputSink, System};
+use super::{OutputSink, System, local};
 
 /// A program to start.
 #[derive(Clone, Default)]
@@ -183,6 +183,50 @@ impl System {
         let completed = self.backend.run(&command)?;
         self.note(effect)?;
         Ok(Known::Now(completed))
+    }
+
+    /// The same for a program that is brought along: it is written to a private folder, run, and removed again.
+    pub fn execute_file(&mut self, content: &[u8], name: &str, command: impl FnOnce(&Path) -> Command) -> Result<Known<Completed>> {
+        if self.backend.is_dry() {
+            return self.execute(command(Path::new(name)));
+        }
+        let parent = self.context.temporary_directory.clone().unwrap_or_else(std::env::temp_dir);
+        let folder = local::private_folder(&parent).map_err(|error| Failure::io("make a folder in", &parent, &error))?;
+        let path = folder.join(name);
+        let written = local::write_program(&path, content).map_err(|error| Failure::io("write", &path, &error));
+        let outcome = written.and_then(|()| self.execute(command(&path)));
+        std::fs::remove_dir_all(&folder).map_err(|error| Failure::io("remove", &folder, &error))?;
+        outcome
+    }
+
+    /// An environment variable as the task's commands see it.
+    pub fn query_environment(&self, name: &str) -> Option<String> {
+        let own = self.context.environment.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value.clone());
+        own.or_else(|| std::env::var(name).ok())
+    }
+
+    /// `$NAME` and `${NAME}` from the environment; unknown names stay as written, as Python's `expandvars` leaves them.
+    pub fn expand_variables(&self, text: &str) -> String {
+        let mut out = String::new();
+        let mut rest = text;
+        while let Some(start) = rest.find('$') {
+            out.push_str(&rest[..start]);
+            let after = &rest[start + 1..];
+            let (name, length) = match after.strip_prefix('{').and_then(|inner| inner.split_once('}')) {
+                Some((name, _)) => (name, name.len() + 2),
+                None => {
+                    let end = after.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(after.len());
+                    (&after[..end], end)
+                }
+            };
+            match self.query_environment(name) {
+                Some(value) if !name.is_empty() => out.push_str(&value),
+                _ => out.push_str(&rest[start..start + 1 + length]),
+            }
+            rest = &after[length..];
+        }
+        out.push_str(rest);
+        out
     }
 
     fn surrounded(&self, mut command: Command) -> Command {

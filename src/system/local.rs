@@ -230,6 +230,20 @@ pub fn write_candidate(folder: &Path, name: &str, content: &[u8], mode: u32) -> 
     Ok(path)
 }
 
+/// Makes a folder that only this account can enter, under a fresh name.
+pub fn private_folder(parent: &Path) -> io::Result<PathBuf> {
+    let path = parent.join(format!("hostler-{}", uuid::Uuid::new_v4().simple()));
+    fs::DirBuilder::new().mode(0o700).create(&path)?;
+    Ok(path)
+}
+
+/// Writes a file that can be run by this account alone.
+pub fn write_program(path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut file = create_new(path)?;
+    file.write_all(content)?;
+    file.set_permissions(fs::Permissions::from_mode(0o700))
+}
+
 /// Overwrites a file where it stands: for files that cannot be replaced by a rename (`unsafe_writes`).
 pub fn write_in_place(path: &Path, content: &[u8]) -> io::Result<()> {
     let mut file = OpenOptions::new().write(true).create(true).truncate(true).open(path)?;

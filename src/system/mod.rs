@@ -9,6 +9,7 @@ pub mod command;
 pub mod effect;
 pub mod error;
 pub mod files;
+pub mod glob;
 pub mod local;
 pub mod overlay;
 pub mod packages;

@@ -1,5 +1,12 @@
 //! Modules that run what the user wrote: commands, shells, scripts.
 
+mod command;
+mod outcome;
+mod raw;
+mod script;
+mod shell;
+
 use super::registry::Entry;
 
-pub(super) const MODULES: &[Entry] = &[];
+pub(super) const MODULES: &[Entry] =
+    &[Entry::of::<command::RunCommand>(), Entry::of::<raw::Raw>(), Entry::of::<script::Script>(), Entry::of::<shell::Shell>()];
