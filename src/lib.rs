@@ -3,11 +3,14 @@
 //! Layers, each may use those above it only: `base`; `wire`, `system`, `yaml`, `vault`; `language`, `template`, `inventory`, `modules`,
 //! `keycloak`; `agent`, `transport`, `history`, `report`; `engine`, `lab`; `cli`. `tests/architecture.rs` holds the code to it.
 
+pub mod agent;
 pub mod base;
 pub mod engine;
 pub mod history;
 pub mod modules;
 pub mod system;
+pub mod transport;
+pub mod wire;
 pub mod yaml;
 pub mod cli;
 pub mod lab;

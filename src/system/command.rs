@@ -1,11 +1,13 @@
 //! Programs: started with an argument list, never through a shell built out of values.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::effect::Effect;
@@ -254,6 +256,7 @@ pub(super) fn run_locally(command: &Command) -> Result<Completed> {
     let started = Instant::now();
     let mut child = process.spawn().map_err(|error| cannot_start(command, &error))?;
     let pid = child.id();
+    let _running = Running::note(pid);
     let feeder = child.stdin.take().zip(command.stdin.clone()).map(|(mut pipe, bytes)| {
         // A program that does not read all of its input is no error.
         std::thread::spawn(move || pipe.write_all(&bytes).unwrap_or_default())
@@ -272,6 +275,32 @@ pub(super) fn run_locally(command: &Command) -> Result<Completed> {
         feeder.join().unwrap_or_default();
     }
     Ok(completed)
+}
+
+/// The process groups of programs that run now: what a cancelled task must take with it.
+static RUNNING: Mutex<BTreeSet<u32>> = Mutex::new(BTreeSet::new());
+
+struct Running(u32);
+
+impl Running {
+    fn note(pid: u32) -> Self {
+        RUNNING.lock().unwrap_or_else(PoisonError::into_inner).insert(pid);
+        Running(pid)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        RUNNING.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.0);
+    }
+}
+
+/// Ends every program that runs now, with all it has started.
+pub fn end_running_programs() {
+    for pid in RUNNING.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+        // A group that is gone by now needs no end.
+        nix::sys::signal::killpg(nix::unistd::Pid::from_raw(*pid as i32), nix::sys::signal::Signal::SIGKILL).unwrap_or_default();
+    }
 }
 
 /// The umask belongs to the process, so it is set around the start of one program and put back. The agent starts one at a time.

@@ -1,0 +1,132 @@
+//! The agent's loop: one thread reads messages, one runs tasks in the order they came.
+
+use std::io::{Read, Write};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::system::command::end_running_programs;
+use crate::system::{Overlay, System};
+use crate::wire::{Decoder, FromAgent, Hello, PROTOCOL, TaskRequest, ToAgent, encode};
+
+use super::becoming::Channels;
+use super::blobs::{LinkBlobs, Piece};
+use super::task::{self, Outcome};
+
+/// Where messages to the controller go; clones write to the same place, a whole frame at a time.
+#[derive(Clone)]
+pub struct Outbox {
+    writer: Arc<Mutex<Box<dyn Write + Send>>>,
+}
+
+impl Outbox {
+    pub fn new(writer: impl Write + Send + 'static) -> Self {
+        Outbox { writer: Arc::new(Mutex::new(Box::new(writer))) }
+    }
+
+    /// Sends one message. A controller that is gone is noticed by the reader, which ends the agent.
+    pub fn send(&self, message: &FromAgent) {
+        let Ok(frame) = encode(message) else { return };
+        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        writer.write_all(&frame).and_then(|()| writer.flush()).unwrap_or_default();
+    }
+}
+
+/// Which task runs, for `Cancel`; 0 is none.
+type Current = Arc<AtomicU64>;
+
+/// Serves one controller over a pair of pipes until it says goodbye or is gone.
+///
+/// # Errors
+/// What went wrong with the link, in words for the log of whoever started the agent.
+pub fn serve(input: impl Read + Send + 'static, output: impl Write + Send + 'static, hash: String) -> Result<(), String> {
+    let outbox = Outbox::new(output);
+    outbox.send(&FromAgent::Hello(hello(hash)));
+    let (tasks, queue) = channel();
+    let (blobs, pieces) = LinkBlobs::new(outbox.clone());
+    let current = Current::default();
+    let reader = {
+        let (outbox, current) = (outbox.clone(), current.clone());
+        std::thread::spawn(move || read(input, &Reader { outbox, tasks, pieces, current }))
+    };
+    run_tasks(&queue, &outbox, &blobs, &current);
+    reader.join().map_err(|_| "the agent's reader broke down".to_owned())?
+}
+
+fn hello(hash: String) -> Hello {
+    let uid = nix::unistd::geteuid().as_raw();
+    let account = System::local().query_user_by_id(uid).ok().flatten();
+    let home = std::env::var("HOME").ok().or_else(|| account.as_ref().map(|user| user.home.clone()));
+    Hello { protocol: PROTOCOL, hash, user: account.map(|user| user.name).unwrap_or_default(), uid, home: home.unwrap_or_default() }
+}
+
+fn run_tasks(queue: &Receiver<TaskRequest>, outbox: &Outbox, blobs: &LinkBlobs, current: &Current) {
+    let mut real = System::local().with_blobs(Box::new(blobs.share()));
+    let mut dry: Option<System> = None;
+    let mut before_failed = false;
+    for request in queue {
+        if request.ahead && before_failed {
+            outbox.send(&FromAgent::Done(Box::new(task::dropped(request.id))));
+            continue;
+        }
+        current.store(request.id, Ordering::SeqCst);
+        let system = match request.check {
+            true => dry.get_or_insert_with(|| System::dry(Overlay::over_host()).with_blobs(Box::new(blobs.share()))),
+            false => &mut real,
+        };
+        let Outcome { reply } = task::run(&request, system, outbox);
+        current.store(0, Ordering::SeqCst);
+        before_failed = reply.failed;
+        outbox.send(&FromAgent::Done(Box::new(reply)));
+    }
+}
+
+struct Reader {
+    outbox: Outbox,
+    tasks: Sender<TaskRequest>,
+    pieces: Sender<Piece>,
+    current: Current,
+}
+
+fn read(mut input: impl Read, reader: &Reader) -> Result<(), String> {
+    let mut decoder = Decoder::default();
+    let mut channels = Channels::new(reader.outbox.clone());
+    let mut buffer = vec![0; 64 * 1024];
+    loop {
+        while let Some(message) = decoder.message::<ToAgent>().map_err(|error| error.to_string())? {
+            if matches!(message, ToAgent::Goodbye) {
+                return Ok(());
+            }
+            obey(message, reader, &mut channels);
+        }
+        match input.read(&mut buffer) {
+            Ok(0) => {
+                // The controller is gone: what it asked for ends with it.
+                end_running_programs();
+                return Ok(());
+            }
+            Ok(count) => decoder.feed(&buffer[..count]),
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(format!("the link broke: {error}")),
+        }
+    }
+}
+
+fn obey(message: ToAgent, reader: &Reader, channels: &mut Channels) {
+    // A receiver that is gone means that the agent is ending: nothing is left to do for its messages.
+    match message {
+        ToAgent::Task(request) => reader.tasks.send(*request).unwrap_or_default(),
+        ToAgent::Blob { sha256, piece, last } => {
+            reader.pieces.send(Piece::Bytes { sha256, bytes: piece, last }).unwrap_or_default();
+        }
+        ToAgent::NoBlob { sha256, why } => reader.pieces.send(Piece::Missing { sha256, why }).unwrap_or_default(),
+        ToAgent::Cancel { id } => {
+            if reader.current.load(Ordering::SeqCst) == id {
+                end_running_programs();
+            }
+        }
+        ToAgent::Become { channel, request } => channels.open(channel, request),
+        ToAgent::Relay { channel, frame } => channels.relay(channel, &frame),
+        ToAgent::Goodbye => {}
+    }
+}

@@ -1,0 +1,308 @@
+//! The link: one channel to a host's agent, with any number of questions under way. Clones share it; a link to the agent of another user
+//! (`become`) goes through the same channel.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::wire::{BecomeRequest, Decoder, FromAgent, Hello, PROTOCOL, TaskReply, TaskRequest, ToAgent, encode};
+
+use super::blobs::{BlobStore, PIECE};
+use super::error::LinkError;
+use super::{Destination, Payload, ssh};
+
+/// Receives the live output of a task.
+pub type OutputLine = Arc<dyn Fn(&str) + Send + Sync>;
+
+/// Channel 0 is the agent that the link leads to; others are agents that it has started for other users.
+const DIRECT: u32 = 0;
+
+struct Waiting {
+    reply: oneshot::Sender<Result<TaskReply, LinkError>>,
+    output: Option<OutputLine>,
+}
+
+#[derive(Default)]
+struct State {
+    waiting: HashMap<(u32, u64), Waiting>,
+    hellos: HashMap<u32, oneshot::Sender<Result<Hello, LinkError>>>,
+    /// Why a channel is gone; 0: the whole link.
+    closed: HashMap<u32, String>,
+}
+
+struct Shared {
+    outgoing: mpsc::UnboundedSender<Vec<u8>>,
+    state: Mutex<State>,
+    blobs: BlobStore,
+    next_task: AtomicU64,
+    next_channel: AtomicU32,
+}
+
+/// A way to one agent on one host.
+#[derive(Clone)]
+pub struct Link {
+    shared: Arc<Shared>,
+    channel: u32,
+    hello: Arc<Hello>,
+}
+
+impl Link {
+    /// Reaches a host and starts the agent there, sending it when the host does not have it.
+    ///
+    /// # Errors
+    /// The host cannot be reached, or the agent does not start.
+    pub async fn open(destination: &Destination, payload: &Payload, blobs: BlobStore) -> Result<Link, LinkError> {
+        match destination {
+            Destination::Local => {
+                let mut child = tokio::process::Command::new(&payload.program)
+                    .arg("agent")
+                    .stdin(std::process::Stdio::piped())
+                    .stdout(std::process::Stdio::piped())
+                    .process_group(0)
+                    .spawn()
+                    .map_err(|error| LinkError::Agent(format!("cannot start the agent on this machine: {error}")))?;
+                let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
+                    return Err(LinkError::Agent("the agent on this machine has no pipes".into()));
+                };
+                Link::start(input, output, child, blobs).await
+            }
+            Destination::Ssh(options) => {
+                let (input, output, guard) = ssh::start_agent(options, payload).await?;
+                Link::start(input, output, guard, blobs).await
+            }
+        }
+    }
+
+    /// Speaks over a pair of pipes; `guard` lives as long as they are used.
+    async fn start<G: Send + 'static>(
+        input: impl AsyncWrite + Unpin + Send + 'static,
+        output: impl AsyncRead + Unpin + Send + 'static,
+        guard: G,
+        blobs: BlobStore,
+    ) -> Result<Link, LinkError> {
+        let (outgoing, queue) = mpsc::unbounded_channel();
+        let shared = Arc::new(Shared {
+            outgoing,
+            state: Mutex::default(),
+            blobs,
+            next_task: AtomicU64::new(1),
+            next_channel: AtomicU32::new(DIRECT + 1),
+        });
+        let hello = shared.expect_hello(DIRECT);
+        tokio::spawn(write(input, queue));
+        let reader = shared.clone();
+        tokio::spawn(async move {
+            let why = reader.read(output).await;
+            reader.close(DIRECT, &why);
+            drop(guard);
+        });
+        let hello = hello.await.unwrap_or_else(|_| Err(LinkError::Lost("the agent did not answer".into())))?;
+        if hello.protocol != PROTOCOL {
+            return Err(LinkError::Agent(format!("the agent speaks protocol {}, not {PROTOCOL}", hello.protocol)));
+        }
+        Ok(Link { shared, channel: DIRECT, hello: Arc::new(hello) })
+    }
+
+    /// Who the agent runs as.
+    pub fn hello(&self) -> &Hello {
+        &self.hello
+    }
+
+    /// A link to an agent of another user on the same host.
+    ///
+    /// # Errors
+    /// What the become program said.
+    pub async fn become_user(&self, request: BecomeRequest) -> Result<Link, LinkError> {
+        let channel = self.shared.next_channel.fetch_add(1, Ordering::Relaxed);
+        let hello = self.shared.expect_hello(channel);
+        self.send(&ToAgent::Become { channel, request })?;
+        let hello = hello.await.unwrap_or_else(|_| Err(LinkError::Lost("the agent did not answer".into())))?;
+        Ok(Link { shared: self.shared.clone(), channel, hello: Arc::new(hello) })
+    }
+
+    /// Runs one task and waits for its reply. Tasks of one link run one after the other.
+    ///
+    /// # Errors
+    /// The link was lost.
+    pub async fn run(&self, mut request: TaskRequest, output: Option<OutputLine>) -> Result<TaskReply, LinkError> {
+        request.id = self.shared.next_task.fetch_add(1, Ordering::Relaxed);
+        let id = request.id;
+        let (reply, answer) = oneshot::channel();
+        {
+            let mut state = self.shared.lock();
+            if let Some(why) = state.closed.get(&self.channel).or_else(|| state.closed.get(&DIRECT)) {
+                return Err(LinkError::Lost(why.clone()));
+            }
+            state.waiting.insert((self.channel, id), Waiting { reply, output });
+        }
+        let cancel = CancelOnDrop { link: self, id, armed: true };
+        self.send(&ToAgent::Task(Box::new(request)))?;
+        let answer = answer.await.unwrap_or_else(|_| Err(LinkError::Lost("the agent did not answer".into())));
+        cancel.disarm();
+        answer
+    }
+
+    /// Whether questions can still be asked.
+    pub fn is_open(&self) -> bool {
+        let state = self.shared.lock();
+        !state.closed.contains_key(&self.channel) && !state.closed.contains_key(&DIRECT)
+    }
+
+    fn send(&self, message: &ToAgent) -> Result<(), LinkError> {
+        self.shared.send(self.channel, message)
+    }
+}
+
+/// A task whose waiter is dropped (time-out, Ctrl-C) is ended on the host too.
+struct CancelOnDrop<'a> {
+    link: &'a Link,
+    id: u64,
+    armed: bool,
+}
+
+impl CancelOnDrop<'_> {
+    fn disarm(mut self) {
+        self.armed = false;
+    }
+}
+
+impl Drop for CancelOnDrop<'_> {
+    fn drop(&mut self) {
+        if self.armed {
+            self.link.shared.lock().waiting.remove(&(self.link.channel, self.id));
+            // A link that is gone has taken the task with it.
+            self.link.send(&ToAgent::Cancel { id: self.id }).unwrap_or_default();
+        }
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn expect_hello(&self, channel: u32) -> oneshot::Receiver<Result<Hello, LinkError>> {
+        let (sender, receiver) = oneshot::channel();
+        self.lock().hellos.insert(channel, sender);
+        receiver
+    }
+
+    fn send(&self, channel: u32, message: &ToAgent) -> Result<(), LinkError> {
+        // `Become` is obeyed by the agent that the link leads to.
+        let direct = channel == DIRECT || matches!(message, ToAgent::Become { .. });
+        let encoded = encode(message).and_then(|frame| match direct {
+            true => Ok(frame),
+            false => encode(&ToAgent::Relay { channel, frame }),
+        });
+        let frame = encoded.map_err(|error| LinkError::Lost(error.to_string()))?;
+        self.outgoing.send(frame).map_err(|_| LinkError::Lost("the link is closed".into()))
+    }
+
+    async fn read(self: &Arc<Self>, mut output: impl AsyncRead + Unpin) -> String {
+        let mut decoder = Decoder::default();
+        let mut relayed: HashMap<u32, Decoder> = HashMap::new();
+        let mut buffer = vec![0; 64 * 1024];
+        loop {
+            match output.read(&mut buffer).await {
+                Ok(0) => return "the agent is gone".into(),
+                Ok(count) => decoder.feed(&buffer[..count]),
+                Err(error) => return error.to_string(),
+            }
+            loop {
+                match decoder.message::<FromAgent>() {
+                    Ok(Some(FromAgent::Relay { channel, frame })) => {
+                        let inner = relayed.entry(channel).or_default();
+                        inner.feed(&frame);
+                        loop {
+                            match inner.message::<FromAgent>() {
+                                Ok(Some(message)) => self.take(channel, message),
+                                Ok(None) => break,
+                                Err(error) => return error.to_string(),
+                            }
+                        }
+                    }
+                    Ok(Some(message)) => self.take(DIRECT, message),
+                    Ok(None) => break,
+                    Err(error) => return error.to_string(),
+                }
+            }
+        }
+    }
+
+    fn take(self: &Arc<Self>, channel: u32, message: FromAgent) {
+        match message {
+            FromAgent::Hello(hello) => {
+                if let Some(waiting) = self.lock().hellos.remove(&channel) {
+                    waiting.send(Ok(hello)).unwrap_or_default();
+                }
+            }
+            FromAgent::Done(reply) => {
+                let waiting = self.lock().waiting.remove(&(channel, reply.id));
+                if let Some(waiting) = waiting {
+                    // Whoever asked may have given up.
+                    waiting.reply.send(Ok(*reply)).unwrap_or_default();
+                }
+            }
+            FromAgent::Output { id, line } => {
+                let output = self.lock().waiting.get(&(channel, id)).and_then(|waiting| waiting.output.clone());
+                if let Some(output) = output {
+                    output(&line);
+                }
+            }
+            FromAgent::NeedBlob { sha256 } => {
+                let shared = self.clone();
+                tokio::spawn(async move { shared.give_blob(channel, sha256).await });
+            }
+            FromAgent::ChannelClosed { channel, why } => self.close(channel, &why),
+            // Frames inside frames inside frames: nobody sends them.
+            FromAgent::Relay { .. } => {}
+        }
+    }
+
+    async fn give_blob(&self, channel: u32, sha256: String) {
+        let outcome = match self.blobs.get(&sha256).await {
+            Err(why) => self.send(channel, &ToAgent::NoBlob { sha256, why }),
+            Ok(content) if content.is_empty() => self.send(channel, &ToAgent::Blob { sha256, piece: Vec::new(), last: true }),
+            Ok(content) => {
+                let last = content.len().div_ceil(PIECE);
+                content.chunks(PIECE).enumerate().try_for_each(|(index, piece)| {
+                    let message = ToAgent::Blob { sha256: sha256.clone(), piece: piece.to_vec(), last: index + 1 == last };
+                    self.send(channel, &message)
+                })
+            }
+        };
+        // A link that broke meanwhile is reported by its reader.
+        outcome.unwrap_or_default();
+    }
+
+    fn close(&self, channel: u32, why: &str) {
+        let mut state = self.lock();
+        state.closed.insert(channel, why.to_owned());
+        let concerns = |other: &u32| channel == DIRECT || *other == channel;
+        let hellos: Vec<u32> = state.hellos.keys().copied().filter(concerns).collect();
+        for key in hellos {
+            if let Some(waiting) = state.hellos.remove(&key) {
+                let error = if channel == DIRECT { LinkError::Lost(why.to_owned()) } else { LinkError::Become(why.to_owned()) };
+                waiting.send(Err(error)).unwrap_or_default();
+            }
+        }
+        let tasks: Vec<(u32, u64)> = state.waiting.keys().copied().filter(|(other, _)| concerns(other)).collect();
+        for key in tasks {
+            if let Some(waiting) = state.waiting.remove(&key) {
+                waiting.reply.send(Err(LinkError::Lost(why.to_owned()))).unwrap_or_default();
+            }
+        }
+    }
+}
+
+async fn write(mut input: impl AsyncWrite + Unpin, mut queue: mpsc::UnboundedReceiver<Vec<u8>>) {
+    while let Some(frame) = queue.recv().await {
+        // A broken pipe is reported by the reader, which knows more.
+        if input.write_all(&frame).await.is_err() || input.flush().await.is_err() {
+            return;
+        }
+    }
+}

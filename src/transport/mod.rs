@@ -1,0 +1,21 @@
+//! How the controller reaches a host: the link, its SSH master, the agent's way there. It moves messages; what they mean is the engine's.
+
+mod blobs;
+mod error;
+mod link;
+mod payload;
+mod ssh;
+
+pub use blobs::BlobStore;
+pub use error::LinkError;
+pub use link::{Link, OutputLine};
+pub use payload::Payload;
+pub use ssh::{ASKPASS_SOCKET, SshOptions};
+
+/// Where a host is.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Destination {
+    /// This machine, as the user who runs Hostler.
+    Local,
+    Ssh(Box<SshOptions>),
+}

@@ -1,0 +1,161 @@
+//! The messages. The agent obeys nothing else.
+
+use serde::{Deserialize, Serialize};
+
+use crate::base::{Map, Value};
+
+/// Who speaks, first of all on every channel.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Hello {
+    pub protocol: u32,
+    /// SHA-256 of the agent's own binary, as the controller asked for.
+    pub hash: String,
+    /// Who the agent runs as, and where it starts.
+    pub user: String,
+    pub uid: u32,
+    pub home: String,
+}
+
+/// From controller to agent.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum ToAgent {
+    Task(Box<TaskRequest>),
+    /// A piece of content the agent asked for, in order; the last one says so.
+    Blob {
+        sha256: String,
+        #[serde(with = "bytes")]
+        piece: Vec<u8>,
+        last: bool,
+    },
+    /// The controller cannot give it.
+    NoBlob {
+        sha256: String,
+        why: String,
+    },
+    /// Ends the task that runs, if it is this one, with its process group; tasks sent ahead after it are dropped.
+    Cancel {
+        id: u64,
+    },
+    /// Starts the agent again as another user, reached from then on through `Relay` with this channel number.
+    Become {
+        channel: u32,
+        request: BecomeRequest,
+    },
+    /// A frame for the agent behind that channel.
+    Relay {
+        channel: u32,
+        #[serde(with = "bytes")]
+        frame: Vec<u8>,
+    },
+    /// Nothing more will come: finish and go.
+    Goodbye,
+}
+
+/// From agent to controller.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum FromAgent {
+    Hello(Hello),
+    NeedBlob {
+        sha256: String,
+    },
+    /// A line that a running task wrote.
+    Output {
+        id: u64,
+        line: String,
+    },
+    Done(Box<TaskReply>),
+    /// The agent behind a channel could not be started, or is gone.
+    ChannelClosed {
+        channel: u32,
+        why: String,
+    },
+    Relay {
+        channel: u32,
+        #[serde(with = "bytes")]
+        frame: Vec<u8>,
+    },
+}
+
+/// One task for one host, rendered: plain data.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct TaskRequest {
+    pub id: u64,
+    /// Full module name.
+    pub module: String,
+    pub args: Map,
+    pub check: bool,
+    pub diff: bool,
+    pub environment: Vec<(String, String)>,
+    /// Seconds after which the task is ended.
+    pub timeout: Option<u64>,
+    /// Sent before the one before it was done: dropped when that one fails.
+    pub ahead: bool,
+}
+
+/// What became of it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct TaskReply {
+    pub id: u64,
+    pub changed: bool,
+    pub failed: bool,
+    pub skipped: bool,
+    /// Dropped unrun, because a task before it failed.
+    pub dropped: bool,
+    /// Return values, with `msg` among them.
+    pub values: Map,
+    pub facts: Map,
+    pub diffs: Vec<Value>,
+    pub warnings: Vec<String>,
+    /// The option that was at fault.
+    pub option: Option<String>,
+    pub milliseconds: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum BecomeMethod {
+    Sudo,
+    Su,
+    Doas,
+    Runuser,
+}
+
+/// How to become whom.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BecomeRequest {
+    pub method: BecomeMethod,
+    pub user: String,
+    /// The program, when it is not the method's own name.
+    pub program: Option<String>,
+    /// Further words for it.
+    pub flags: Vec<String>,
+    /// Answers its question for a password; travels inside SSH only and is written to the program's stdin or terminal.
+    pub password: Option<String>,
+}
+
+/// `Vec<u8>` as MessagePack bytes instead of a list of numbers.
+mod bytes {
+    use serde::de::{Deserializer, Error, Visitor};
+    use serde::ser::Serializer;
+
+    pub fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(bytes)
+    }
+
+    struct Bytes;
+
+    impl Visitor<'_> for Bytes {
+        type Value = Vec<u8>;
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("bytes")
+        }
+
+        fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<Vec<u8>, E> {
+            Ok(bytes.to_vec())
+        }
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+        deserializer.deserialize_bytes(Bytes)
+    }
+}

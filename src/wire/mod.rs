@@ -1,0 +1,12 @@
+//! What controller and agent say to each other: messages and how they become bytes. A pure codec: no socket, no file, no thread.
+//! A frame is a length (4 bytes, big-endian), a flag byte and a MessagePack body, compressed over 4 KiB.
+
+pub mod bootstrap;
+mod codec;
+mod messages;
+
+pub use codec::{CodecError, Decoder, LARGEST_FRAME, encode};
+pub use messages::{BecomeMethod, BecomeRequest, FromAgent, Hello, TaskReply, TaskRequest, ToAgent};
+
+/// Both ends must speak exactly this: the agent is sent by the controller, so there is never another version to talk to.
+pub const PROTOCOL: u32 = 1;
