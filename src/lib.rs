@@ -5,12 +5,13 @@
 
 pub mod agent;
 pub mod base;
+pub mod cli;
 pub mod engine;
 pub mod history;
+pub mod lab;
 pub mod modules;
 pub mod system;
 pub mod transport;
 pub mod wire;
+pub mod vault;
 pub mod yaml;
-pub mod cli;
-pub mod lab;

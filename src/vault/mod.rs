@@ -1,0 +1,14 @@
+//! Ansible Vault 1.1 and 1.2 (AES256): its envelope, its cipher, the secrets that open it and where they come from, and what
+//! `ansible-vault` does with files. Nothing here knows plays or inventories, parses options, or shows a secret.
+
+mod cipher;
+mod envelope;
+mod error;
+pub mod files;
+mod secrets;
+mod sources;
+
+pub use envelope::{DEFAULT_ID, is_vault, vault_id};
+pub use error::VaultError;
+pub use secrets::{Opened, Secrets, encrypt};
+pub use sources::{Prompt, SecretSources, gather};
