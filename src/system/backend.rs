@@ -9,6 +9,7 @@ use crate::base::Value;
 
 use super::accounts::{Group, User};
 use super::command::{Command, Completed};
+use super::content::Stream;
 use super::effect::Effect;
 use super::error::Result;
 use super::files::Metadata;
@@ -27,6 +28,8 @@ pub trait Backend: Send {
     /// The path itself, not what a link points to; `None`: not there.
     fn lstat(&self, path: &Path) -> io::Result<Option<Metadata>>;
     fn read(&self, path: &Path) -> io::Result<Arc<Vec<u8>>>;
+    /// The content as a stream, for what is too large to hold.
+    fn open(&self, path: &Path) -> io::Result<Box<dyn Stream>>;
     fn read_link(&self, path: &Path) -> io::Result<PathBuf>;
     /// Names in a folder, sorted.
     fn list(&self, path: &Path) -> io::Result<Vec<OsString>>;

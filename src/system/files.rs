@@ -95,10 +95,12 @@ pub struct WriteFile {
     pub backup: bool,
     /// A command that must accept the new file before it takes its place; `%s` is the new file's path.
     pub validate: Option<String>,
-    /// Overwrite in place where a rename cannot be (a bind-mounted file): asked for by `unsafe_writes`.
+    /// Overwrite in place when the rename is refused (a bind-mounted file): asked for by `unsafe_writes`.
     pub in_place: bool,
     /// Keep the content out of the diff.
     pub secret: bool,
+    /// Replace a link at the path by the file, instead of writing what it points to.
+    pub replace_link: bool,
 }
 
 /// What became of it.
@@ -122,6 +124,7 @@ impl WriteFile {
             validate: None,
             in_place: false,
             secret: false,
+            replace_link: false,
         }
     }
 
@@ -142,6 +145,16 @@ impl WriteFile {
 
     pub fn secret(mut self, secret: bool) -> Self {
         self.secret = secret;
+        self
+    }
+
+    pub fn in_place(mut self, in_place: bool) -> Self {
+        self.in_place = in_place;
+        self
+    }
+
+    pub fn replace_link(mut self, replace_link: bool) -> Self {
+        self.replace_link = replace_link;
         self
     }
 }
@@ -203,14 +216,16 @@ impl System {
         self.backend.canonical(&path).map_err(|error| Failure::io("resolve", &path, &error))
     }
 
-    /// Makes a file hold exactly this content with these attributes. Follows a link at the path, as Ansible does.
+    /// Makes a file hold exactly this content with these attributes. Follows a link at the path, as Ansible does, unless the file is to
+    /// take the link's place; a link that leads nowhere is replaced.
     pub fn write_file(&mut self, file: WriteFile) -> Result<Written> {
         let path = self.absolute(&file.path);
-        let path = match self.query_link(&path)? {
-            Some(found) if found.is_symlink() => self.query_canonical(&path)?,
+        let link = self.query_link(&path)?.filter(Metadata::is_symlink);
+        let path = match &link {
+            Some(_) if !file.replace_link && self.query_file(&path)?.is_some() => self.query_canonical(&path)?,
             _ => path,
         };
-        let before = self.query_file(&path)?;
+        let before = self.query_link(&path)?.filter(|found| !found.is_symlink());
         if before.as_ref().is_some_and(Metadata::is_directory) {
             return Err(Failure::new(format!("`{}` is a folder, not a file", path.display())));
         }
@@ -223,21 +238,23 @@ impl System {
             return Ok(Written { changed, backup_file: None });
         }
         self.require_folder(&path)?;
-        let (mode, uid, gid) = self.attributes_of_new(&file, before.as_ref())?;
+        let (mode, uid, gid) = self.attributes_of_new(&path, &file, before.as_ref())?;
         if let Some(validate) = &file.validate {
             self.validate(validate, &path, &file.content, mode)?;
         }
-        let backup_file = match (&before, file.backup) {
-            (Some(_), true) => self.back_up(&path)?,
+        let backup_file = match self.query_file(&path)? {
+            Some(found) if file.backup && found.is_file() => self.back_up(&path)?,
             _ => None,
         };
         self.show_content_diff(&path, old.as_deref(), &file);
         let change = FileChange::Write { path: path.clone(), content: file.content.clone(), mode, uid, gid };
-        if file.in_place && !self.backend.is_dry() {
+        if let Err(failure) = self.note(Effect::File(change.clone())) {
+            if !file.in_place || before.is_none() {
+                return Err(failure);
+            }
             local::write_in_place(&path, &file.content).map_err(|error| Failure::io("write", &path, &error))?;
             self.effects.push(Effect::File(change));
-        } else {
-            self.note(Effect::File(change))?;
+            self.set_attributes(&path, &file.attributes)?;
         }
         if file.attributes.flags.is_some() {
             self.set_attributes(&path, &Attributes { flags: file.attributes.flags.clone(), ..Attributes::default() })?;
@@ -257,12 +274,18 @@ impl System {
         }
     }
 
-    fn attributes_of_new(&self, file: &WriteFile, before: Option<&Metadata>) -> Result<(u32, u32, u32)> {
+    fn attributes_of_new(&self, path: &Path, file: &WriteFile, before: Option<&Metadata>) -> Result<(u32, u32, u32)> {
         let (mode, uid, gid) = match before {
             Some(found) => (found.mode, found.uid, found.gid),
-            None => (0o666 & !local::umask(), self.backend.effective_uid(), local::effective_gid()),
+            None => (0o666 & !local::umask(), self.backend.effective_uid(), self.group_of_new(path)?),
         };
         self.wanted_attributes(&file.attributes, mode, uid, gid, FileKind::File)
+    }
+
+    /// The group that a new entry gets: the folder's when that has the setgid bit, else this process's.
+    fn group_of_new(&self, path: &Path) -> Result<u32> {
+        let folder = self.query_file(path.parent().unwrap_or(Path::new("/")))?;
+        Ok(folder.filter(|found| found.mode & 0o2000 != 0).map_or_else(local::effective_gid, |found| found.gid))
     }
 
     /// Runs the `validate` command on the new content before it takes its place. In check mode the content is checked all the same.

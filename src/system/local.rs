@@ -13,6 +13,7 @@ use crate::base::Value;
 use super::accounts::{self, Group, User};
 use super::backend::Backend;
 use super::command::{Command, Completed, run_locally};
+use super::content::Stream;
 use super::effect::{Effect, FileChange};
 use super::error::{Failure, Result};
 use super::files::Metadata;
@@ -51,6 +52,10 @@ impl Backend for Local {
 
     fn read(&self, path: &Path) -> io::Result<Arc<Vec<u8>>> {
         fs::read(path).map(Arc::new)
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Box<dyn Stream>> {
+        File::open(path).map(|file| Box::new(file) as Box<dyn Stream>)
     }
 
     fn read_link(&self, path: &Path) -> io::Result<PathBuf> {

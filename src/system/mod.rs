@@ -1,11 +1,12 @@
 //! The only door to the host. Modules read and change it through `System` alone; `System` sees every change as an `Effect`, and derives
-//! *changed*, the diff and check mode from that. Split by subject: files, attributes, accounts, services, packages, command.
+//! *changed*, the diff and check mode from that. Split by subject: files, content, attributes, accounts, services, packages, command.
 //! Nothing here knows a module, a task or the link.
 
 pub mod accounts;
 pub mod attributes;
 pub mod backend;
 pub mod command;
+pub mod content;
 pub mod effect;
 pub mod error;
 pub mod files;
@@ -24,6 +25,7 @@ pub use accounts::{Group, User};
 pub use attributes::{Attributes, Mode};
 pub use backend::Backend;
 pub use command::{Command, Completed, Known};
+pub use content::{Access, Checksum, Stream, stream_of};
 pub use effect::{Diff, Effect, FileChange};
 pub use error::{Failure, Result};
 pub use files::{FileKind, Metadata, WriteFile, Written};

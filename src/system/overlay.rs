@@ -13,6 +13,7 @@ use crate::base::Value;
 use super::accounts::{Group, User};
 use super::backend::Backend;
 use super::command::{Command, Completed};
+use super::content::{Stream, stream_of};
 use super::effect::{Effect, FileChange};
 use super::error::{Failure, Result};
 use super::files::{FileKind, Metadata};
@@ -369,6 +370,15 @@ impl Backend for Overlay {
                 Some(base) if self.host_counts(&place) => base.read(&place),
                 _ => Err(io::ErrorKind::NotFound.into()),
             },
+        }
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Box<dyn Stream>> {
+        let place = self.resolve(path, true, 0)?;
+        match (self.files.get(&place), &self.base) {
+            (Some(Node::There { content: Content::Host(host), .. }), _) => Local.open(host),
+            (None, Some(base)) if self.host_counts(&place) => base.open(&place),
+            _ => self.read(path).map(stream_of),
         }
     }
 

@@ -1,0 +1,78 @@
+//! Owner, group and mode as options of a module, and what Ansible tells of a path in a result.
+
+use std::path::{Path, PathBuf};
+
+use crate::modules::{Output, module_args};
+use crate::system::{Attributes, FileKind, Metadata, Mode, Result, System};
+
+module_args! {
+    /// Owner, group and mode of a file.
+    pub struct FileAttributes {
+        /// Name or number of the user that is to own it.
+        owner: Option<String>,
+        /// Name or number of the group that is to own it.
+        group: Option<String>,
+        /// Permissions: octal in quotes, symbolic, or `preserve`.
+        mode: Option<Mode>,
+        /// Flags as `chattr` takes them.
+        attributes | "attr": Option<String>,
+        /// SELinux user; has no effect on a host without SELinux.
+        seuser: Option<String>,
+        /// SELinux role; has no effect on a host without SELinux.
+        serole: Option<String>,
+        /// SELinux type; has no effect on a host without SELinux.
+        setype: Option<String>,
+        /// SELinux level; has no effect on a host without SELinux.
+        selevel: Option<String>,
+        /// Write the file where it stands when it cannot be replaced by a rename.
+        unsafe_writes: bool = false,
+    }
+}
+
+impl FileAttributes {
+    /// What is asked of a path. `preserve` must have been settled before; it asks for nothing.
+    pub fn wanted(&self) -> Attributes {
+        let mode = self.mode.clone().filter(|mode| *mode != Mode::Preserve);
+        Attributes { owner: self.owner.clone(), group: self.group.clone(), mode, flags: self.attributes.clone() }
+    }
+}
+
+/// The path that options apply to: with `follow`, what a link points to.
+pub fn followed(sys: &System, path: &Path, follow: bool) -> Result<PathBuf> {
+    match sys.query_link(path)? {
+        Some(found) if follow && found.is_symlink() && sys.query_file(path)?.is_some() => sys.query_canonical(path),
+        _ => Ok(path.to_owned()),
+    }
+}
+
+/// A path's state as the `file` module names it.
+pub fn state_name(found: Option<&Metadata>) -> &'static str {
+    match found {
+        None => "absent",
+        Some(found) if found.is_symlink() => "link",
+        Some(found) if found.is_directory() => "directory",
+        Some(found) if found.links > 1 => "hard",
+        Some(_) => "file",
+    }
+}
+
+/// A mode as results show it: at least four digits, octal.
+pub fn mode_text(mode: u32) -> String {
+    format!("0{mode:03o}")
+}
+
+/// Adds what Ansible adds to every result that names a path: owner, group, mode, size and state of what is there now.
+pub fn with_path_info(output: Output, path: &Path, sys: &System) -> Result<Output> {
+    let Some(found) = sys.query_link(path)? else { return Ok(output) };
+    if found.kind == FileKind::Symlink && sys.query_file(path)?.is_none() {
+        return Ok(output);
+    }
+    Ok(output
+        .with("uid", found.uid)
+        .with("gid", found.gid)
+        .with("owner", sys.user_name(found.uid))
+        .with("group", sys.group_name(found.gid))
+        .with("mode", mode_text(found.mode))
+        .with("state", state_name(Some(&found)))
+        .with("size", found.size as i64))
+}
