@@ -10,6 +10,7 @@ pub mod engine;
 pub mod history;
 pub mod lab;
 pub mod modules;
+pub mod report;
 pub mod system;
 pub mod transport;
 pub mod wire;

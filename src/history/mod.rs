@@ -2,5 +2,9 @@
 //! No text for people is made here (that is `report`), and nothing here knows how a task runs.
 
 pub mod event;
+pub mod journal;
+pub mod store;
 
 pub use event::{Event, Sink, TaskId, TaskResult};
+pub use journal::{Journal, Keeper};
+pub use store::Store;
