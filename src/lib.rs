@@ -13,6 +13,6 @@ pub mod modules;
 pub mod report;
 pub mod system;
 pub mod transport;
-pub mod wire;
 pub mod vault;
+pub mod wire;
 pub mod yaml;
