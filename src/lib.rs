@@ -8,6 +8,7 @@ pub mod base;
 pub mod cli;
 pub mod engine;
 pub mod history;
+pub mod keycloak;
 pub mod lab;
 pub mod modules;
 pub mod report;

@@ -1,7 +1,6 @@
 //! `hostler lab`: throw-away Debian hosts on this machine.
 
 use std::io::{self, Write};
-use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
@@ -62,11 +61,7 @@ enum Verb {
         all: bool,
     },
     /// Print an inventory of the lab's hosts
-    Inventory {
-        /// Write DIR/HOST/lab.yml for each host instead, for an inventory that has DIR beside it
-        #[arg(long, value_name = "DIR")]
-        host_vars: Option<PathBuf>,
-    },
+    Inventory,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -97,8 +92,7 @@ pub fn run(args: LabArgs) -> Result<u8, Diagnostic> {
         Verb::Reset { names } => names.iter().try_for_each(|name| lab.reset(name, &show).map(drop))?,
         Verb::Down { all: true, .. } => lab.down_all(&show)?,
         Verb::Down { names, .. } => lab.down(&names, &show)?,
-        Verb::Inventory { host_vars: Some(folder) } => lab.write_host_variables(&folder)?,
-        Verb::Inventory { host_vars: None } => say(&lab.inventory()?),
+        Verb::Inventory => say(&lab.inventory()?),
     }
     Ok(0)
 }

@@ -15,7 +15,6 @@ pub fn sweep(home: &Home) -> Result<()> {
             sweep_lab(home, &lab)?;
         }
     }
-    home.sweep_locks()?;
     sweep_networks()
 }
 

@@ -10,6 +10,7 @@ pub mod control;
 pub mod database;
 pub mod facts;
 pub mod files;
+pub mod keycloak;
 pub mod network;
 pub mod packages;
 pub mod registry;

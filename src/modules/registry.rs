@@ -95,6 +95,7 @@ pub fn all() -> &'static [&'static Entry] {
             super::database::MODULES,
             super::facts::MODULES,
             super::files::MODULES,
+            super::keycloak::MODULES,
             super::network::MODULES,
             super::packages::MODULES,
             super::services::MODULES,

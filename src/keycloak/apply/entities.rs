@@ -1,0 +1,185 @@
+//! The object itself: made, changed, deleted, each kind with what its endpoint needs.
+
+use serde_json::json;
+
+use super::{Executor, body_of};
+use crate::keycloak::client::encode;
+use crate::keycloak::error::{Error, Result};
+use crate::keycloak::flow::Flow;
+use crate::keycloak::kind::{Kind, Put};
+use crate::keycloak::model::{Key, Name, Object};
+use crate::keycloak::overlay::{overlay, without_masks};
+use crate::keycloak::plan::Action;
+use crate::keycloak::{Body, Json, MASK};
+
+impl Executor<'_> {
+    /// A path of the kind table with its places filled in.
+    fn filled(&self, name: &Name, template: &str) -> Result<String> {
+        let mut path = template.replace("{name}", &encode(name.key.name())).replace("{owner}", &encode(name.key.owner()));
+        if path.contains("{parent}") {
+            let parent = name.kind.parent().unwrap_or(name.kind);
+            path = path.replace("{parent}", &self.need(name, parent, &name.key.parent())?);
+        }
+        if path.contains("{id}") {
+            path = path.replace("{id}", &self.need(name, name.kind, &name.key)?);
+        }
+        Ok(self.path(&path))
+    }
+
+    pub(super) async fn create(&self, name: &Name, object: &Object) -> Result<()> {
+        match name.kind {
+            Kind::Flow => match Flow::from_body(&object.body) {
+                Some(flow) => self.create_flow(name, &flow).await,
+                None => Ok(()),
+            },
+            Kind::Localization => self.texts(name, &object.body).await,
+            Kind::RequiredAction => self.register_action(name, object).await,
+            _ => self.post(name, object).await,
+        }
+    }
+
+    async fn post(&self, name: &Name, object: &Object) -> Result<()> {
+        let spec = name.kind.spec();
+        let collection = match name.kind {
+            Kind::Group if name.key.depth() > 1 => "groups/{parent}/children",
+            _ => spec.collection,
+        };
+        let mut body = body_of(without_masks(&Json::Object(object.body.clone())));
+        // What a POST takes of the links is sent with it; the rest is linked when all of it exists.
+        let taken: &[&str] = match name.kind {
+            Kind::Client => &["defaultClientScopes", "optionalClientScopes"],
+            Kind::User => &["groups", "credentials"],
+            _ => &[],
+        };
+        body.retain(|field, value| !value.is_null() && (!spec.is_link(field) || taken.contains(&field.as_str())));
+        self.complete(name, &mut body)?;
+        let created = self.client.post(&self.filled(name, collection)?, &body.into()).await?;
+        let id = match name.kind {
+            // The location of a role holds its name.
+            Kind::RealmRole | Kind::ClientRole => {
+                let role = self.client.get(&format!("{}/{}", self.filled(name, collection)?, encode(name.key.name()))).await?;
+                role["id"].as_str().map(str::to_owned)
+            }
+            _ => created.id,
+        };
+        if let Some(id) = id {
+            self.learn_id(name, id);
+        }
+        Ok(())
+    }
+
+    /// Fields that a body needs and a declaration does not have, and names that the API wants as ids.
+    fn complete(&self, name: &Name, body: &mut Body) -> Result<()> {
+        match name.kind {
+            Kind::Component => {
+                let parent = match name.key.depth() {
+                    // A component within another: `[type, name, inner type, inner name]`.
+                    4.. => self.need(name, Kind::Component, &name.key.parent().parent())?,
+                    _ => self.realm_id.to_owned(),
+                };
+                body.insert("parentId".into(), parent.into());
+            }
+            Kind::ClientMapper | Kind::ClientScopeMapper => {
+                body.entry("protocol").or_insert_with(|| "openid-connect".into());
+            }
+            Kind::Client => {
+                if let Some(Json::Object(overrides)) = body.get_mut("authenticationFlowBindingOverrides") {
+                    for (_, flow) in overrides.iter_mut().filter(|(_, flow)| flow.as_str().is_some_and(|alias| !alias.is_empty())) {
+                        let alias = flow.as_str().unwrap_or_default();
+                        // What was read holds ids already.
+                        if let Some(id) = self.id(Kind::Flow, &Key::of([alias])) {
+                            *flow = id.into();
+                        }
+                    }
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    pub(super) async fn update(&self, action: &Action, object: &Object) -> Result<()> {
+        let name = &action.name;
+        let spec = name.kind.spec();
+        match name.kind {
+            Kind::Realm | Kind::Bindings => self.update_settings(action, object).await,
+            Kind::Localization => self.texts(name, &object.body).await,
+            Kind::Flow => self.edit_flow(name, object).await,
+            _ if spec.put == Put::Own || action.changes.iter().all(|change| is_linked(name.kind, &change.path)) => Ok(()),
+            _ => self.put_whole(name, object).await,
+        }
+    }
+
+    /// Reads the object, lays the declared fields over it, and sends all of it back.
+    async fn put_whole(&self, name: &Name, object: &Object) -> Result<()> {
+        let spec = name.kind.spec();
+        let path = self.filled(name, spec.item)?;
+        let mut body = body_of(match name.kind {
+            Kind::ClientMapper | Kind::ClientScopeMapper | Kind::IdentityProviderMapper | Kind::Component => self.client.get(&path).await?,
+            Kind::User => self.client.get(&format!("{path}?userProfileMetadata=false")).await?,
+            _ => self.client.get(&path).await?,
+        });
+        overlay(spec, &mut body, &object.body);
+        // An export's mask stands for "keep"; as a client's secret it would be stored as it is.
+        if name.kind == Kind::Client && body.get("secret").is_some_and(|secret| secret == MASK) {
+            body.remove("secret");
+        }
+        self.complete(name, &mut body)?;
+        self.client.put(&path, &body.into()).await
+    }
+
+    /// The realm's own row: only fields that change are sent, since it keeps what is omitted; but a map of attributes or of mail settings
+    /// is replaced whole.
+    async fn update_settings(&self, action: &Action, object: &Object) -> Result<()> {
+        let mut body = body_of(json!({"realm": self.declaration.realm}));
+        let settings = self.client.get(&self.realm).await?;
+        for (field, value) in &object.body {
+            let changes = action.changes.iter().any(|change| change.path == *field || change.path.starts_with(&format!("{field}.")));
+            if !changes {
+                continue;
+            }
+            let mut read: Body = settings.get(field).map(|known| (field.clone(), known.clone())).into_iter().collect();
+            overlay(action.name.kind.spec(), &mut read, &Body::from_iter([(field.clone(), value.clone())]));
+            // A null is taken for "unchanged": an empty text unsets.
+            body.insert(field.clone(), read.remove(field).filter(|value| !value.is_null()).unwrap_or_else(|| "".into()));
+        }
+        self.client.put(&self.realm, &body.into()).await
+    }
+
+    async fn texts(&self, name: &Name, texts: &Body) -> Result<()> {
+        let path = self.path(&format!("localization/{}", encode(name.key.name())));
+        let set: Body = texts.iter().filter(|(_, text)| !text.is_null()).map(|(key, text)| (key.clone(), text.clone())).collect();
+        // One request for all texts: single ones in parallel are lost in silence.
+        self.client.post(&path, &set.into()).await?;
+        for (key, _) in texts.iter().filter(|(_, text)| text.is_null()) {
+            self.client.delete(&format!("{path}/{}", encode(key)), None).await?;
+        }
+        Ok(())
+    }
+
+    async fn register_action(&self, name: &Name, object: &Object) -> Result<()> {
+        let provider = object.body.get("providerId").and_then(Json::as_str).unwrap_or(name.key.name());
+        let shown = object.body.get("name").and_then(Json::as_str).unwrap_or(name.key.name());
+        self.client.post(&self.path("authentication/register-required-action"), &json!({"providerId": provider, "name": shown})).await?;
+        self.put_whole(name, object).await
+    }
+
+    pub(super) async fn delete(&self, name: &Name) -> Result<()> {
+        let path = match name.kind {
+            Kind::Flow => {
+                let id = self.need(name, Kind::Flow, &name.key)?;
+                self.path(&format!("authentication/flows/{id}"))
+            }
+            Kind::Localization => self.path(&format!("localization/{}", encode(name.key.name()))),
+            kind if kind.spec().item.is_empty() => return Err(Error::Refused(format!("{name} cannot be deleted"))),
+            kind => self.filled(name, kind.spec().item)?,
+        };
+        self.client.delete(&path, None).await
+    }
+}
+
+/// The change is written through an endpoint of its own.
+fn is_linked(kind: Kind, path: &str) -> bool {
+    let field = path.split(['.', '[']).next().unwrap_or(path);
+    kind.spec().is_link(field) || (kind == Kind::User && path == crate::keycloak::compare::PASSWORD)
+}

@@ -1,0 +1,223 @@
+//! A declaration: Keycloak's own representation of a realm, and beside it, under `hostler`, what it owns.
+
+use std::collections::BTreeMap;
+
+use super::error::{Error, Result};
+use super::kind::Kind;
+use super::model::{Key, Model, Name};
+use super::{Body, Json, flatten};
+
+/// What becomes of objects that are there and not declared.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Ownership {
+    /// They are deleted; built-in ones are not.
+    Full,
+    /// They are left alone. The sets of a declared object (its roles, its scopes) are exactly as declared.
+    #[default]
+    DeclaredOnly,
+    /// They are left alone, and sets only grow.
+    NoDelete,
+}
+
+/// How many objects one apply deletes at most, unless the declaration says more.
+const DELETES: usize = 10;
+
+pub struct Declaration {
+    pub realm: String,
+    pub model: Model,
+    pub ownership: BTreeMap<String, Ownership>,
+    pub default_ownership: Ownership,
+    /// Objects that must not be there.
+    pub absent: Vec<Name>,
+    pub most_deletes: usize,
+}
+
+impl Declaration {
+    /// Reads a declaration and checks it, with every mistake at once and no request made.
+    ///
+    /// # Errors
+    /// [`Error::Declaration`] with all mistakes.
+    pub fn parse(json: &Json) -> Result<Self> {
+        let Some(body) = json.as_object() else {
+            return Err(Error::Refused("a declaration of a realm is a mapping".into()));
+        };
+        let Some(realm) = body.get("realm").and_then(Json::as_str).filter(|realm| !realm.is_empty()) else {
+            return Err(Error::Refused("the declaration does not name its realm: it needs `realm`".into()));
+        };
+        let mut problems = wrong_shapes(body);
+        let flattened = flatten::declared(body);
+        problems.extend(flattened.problems);
+        let mut declaration = Declaration {
+            realm: realm.to_owned(),
+            model: flattened.model,
+            ownership: BTreeMap::new(),
+            default_ownership: Ownership::default(),
+            absent: Vec::new(),
+            most_deletes: DELETES,
+        };
+        declaration.settings(body.get("hostler"), &mut problems);
+        declaration.contradictions(&mut problems);
+        if problems.is_empty() { Ok(declaration) } else { Err(Error::Declaration { realm: realm.to_owned(), problems }) }
+    }
+
+    pub fn ownership(&self, kind: Kind) -> Ownership {
+        self.ownership.get(kind.spec().section).copied().unwrap_or(self.default_ownership)
+    }
+
+    pub fn declares(&self, kind: Kind) -> bool {
+        self.model.of_kind(kind).next().is_some() || self.absent.iter().any(|name| name.kind == kind)
+    }
+
+    fn settings(&mut self, settings: Option<&Json>, problems: &mut Vec<String>) {
+        for (key, value) in settings.and_then(Json::as_object).into_iter().flatten() {
+            match (key.as_str(), value) {
+                ("ownership", Json::Object(map)) => map.iter().for_each(|(section, value)| self.own(section, value, problems)),
+                ("deletes", Json::Number(most)) => self.most_deletes = most.as_u64().map_or(DELETES, |most| most as usize),
+                ("absent", Json::Object(map)) => map.iter().for_each(|(section, names)| self.absent(section, names, problems)),
+                _ => problems.push(format!("`hostler.{key}` is not one of `ownership`, `deletes` (a number) and `absent`")),
+            }
+        }
+    }
+
+    fn own(&mut self, section: &str, value: &Json, problems: &mut Vec<String>) {
+        let ownership = match value.as_str() {
+            Some("full") => Ownership::Full,
+            Some("declared-only") => Ownership::DeclaredOnly,
+            Some("no-delete") => Ownership::NoDelete,
+            _ => return problems.push(format!("ownership of `{section}` is `full`, `declared-only` or `no-delete`, not `{value}`")),
+        };
+        if ownership == Ownership::Full && matches!(section, "users" | "organizations" | "default") {
+            return problems.push(format!("`{section}` cannot be owned in full: it would delete what people made"));
+        }
+        if section == "default" {
+            self.default_ownership = ownership;
+        } else if Kind::all().any(|kind| kind.spec().section == section) {
+            self.ownership.insert(section.to_owned(), ownership);
+        } else {
+            problems.push(format!("`hostler.ownership` has no section `{section}`"));
+        }
+    }
+
+    fn absent(&mut self, section: &str, names: &Json, problems: &mut Vec<String>) {
+        let kind = match section {
+            "roles" => Kind::RealmRole,
+            _ => match Kind::all().find(|kind| kind.spec().section == section && !kind.is_single() && *kind != Kind::Realm) {
+                Some(kind) => kind,
+                None => return problems.push(format!("`hostler.absent` has no section `{section}`")),
+            },
+        };
+        for name in names.as_array().into_iter().flatten().filter_map(Json::as_str) {
+            let name = match kind {
+                Kind::Group => Name::new(kind, Key::from_path(name)),
+                // A role of a client is written `client/role`, a mapper `owner/mapper`.
+                Kind::RealmRole if name.contains('/') => Name::new(Kind::ClientRole, Key::of(name.splitn(2, '/'))),
+                Kind::Component | Kind::IdentityProviderMapper => Name::new(kind, Key::of(name.splitn(2, '/'))),
+                _ => Name::new(kind, Key::of([name])),
+            };
+            self.absent.push(name);
+        }
+    }
+
+    /// Mistakes that no request is needed to find.
+    fn contradictions(&self, problems: &mut Vec<String>) {
+        for name in self.absent.iter().filter(|name| self.model.get(name.kind, &name.key).is_some()) {
+            problems.push(format!("{name} is declared, and absent"));
+        }
+        for (key, role) in self.model.of_kind(Kind::RealmRole).chain(self.model.of_kind(Kind::ClientRole)) {
+            let own = |list: &Json| list.as_array().is_some_and(|names| names.iter().any(|name| name == key.name()));
+            let composites = role.body.get("composites").unwrap_or(&Json::Null);
+            if (key.depth() == 1 && own(&composites["realm"])) || (key.depth() == 2 && own(&composites["client"][key.owner()])) {
+                problems.push(format!("role {} contains itself", key.0.join("/")));
+            }
+        }
+        for (key, user) in self.model.of_kind(Kind::User) {
+            let credentials = user.body.get("credentials").and_then(Json::as_array);
+            if credentials.is_some_and(|list| list.iter().any(|item| item["value"] == "" && item["type"] == "password")) {
+                problems.push(format!("user {} has an empty password", key.name()));
+            }
+        }
+        for (key, client) in self.model.of_kind(Kind::Client) {
+            let scopes = |field: &str| client.body.get(field).and_then(Json::as_array).cloned().unwrap_or_default();
+            let optional = scopes("optionalClientScopes");
+            for both in scopes("defaultClientScopes").iter().filter(|scope| optional.contains(scope)) {
+                problems.push(format!("client {} has the scope {both} both as default and as optional", key.name()));
+            }
+        }
+    }
+}
+
+const LISTS: [&str; 11] = [
+    "groups",
+    "clients",
+    "clientScopes",
+    "users",
+    "identityProviders",
+    "identityProviderMappers",
+    "authenticationFlows",
+    "authenticatorConfig",
+    "requiredActions",
+    "scopeMappings",
+    "organizations",
+];
+const MAPS: [&str; 8] =
+    ["roles", "components", "clientScopeMappings", "localizationTexts", "userProfile", "clientProfiles", "clientPolicies", "hostler"];
+
+/// A section that is a list where a mapping is expected, or the other way round: it would count as empty.
+fn wrong_shapes(body: &Body) -> Vec<String> {
+    let wrong = |section: &&str, is_right: fn(&Json) -> bool| body.get(*section).is_some_and(|value| !value.is_null() && !is_right(value));
+    let lists = LISTS.iter().filter(|section| wrong(section, Json::is_array)).map(|section| format!("`{section}` must be a list"));
+    let maps = MAPS.iter().filter(|section| wrong(section, Json::is_object)).map(|section| format!("`{section}` must be a mapping"));
+    lists.chain(maps).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn mistakes(json: Json) -> Vec<String> {
+        match Declaration::parse(&json) {
+            Err(Error::Declaration { problems, .. }) => problems,
+            Err(other) => vec![other.to_string()],
+            Ok(_) => Vec::new(),
+        }
+    }
+
+    #[test]
+    fn ownership_is_declared_only_unless_said_otherwise() {
+        let declaration =
+            Declaration::parse(&json!({"realm": "staff", "hostler": {"ownership": {"clients": "full"}}})).expect("it is right");
+        assert_eq!(declaration.ownership(Kind::Group), Ownership::DeclaredOnly);
+        assert_eq!(declaration.ownership(Kind::ClientMapper), Ownership::Full);
+    }
+
+    #[test]
+    fn contradictions_are_found_without_a_server() {
+        let found = mistakes(json!({
+            "realm": "staff",
+            "groups": {"name": "a"},
+            "roles": {"realm": [{"name": "a", "composites": {"realm": ["a"]}}]},
+            "clients": [{"clientId": "app", "defaultClientScopes": ["x"], "optionalClientScopes": ["x"]}],
+            "users": [{"username": "ann", "credentials": [{"type": "password", "value": ""}]}],
+            "hostler": {"ownership": {"users": "full", "cliens": "full"}, "absent": {"clients": ["app"]}},
+        }));
+        assert_eq!(
+            found,
+            [
+                "`groups` must be a list",
+                "`users` cannot be owned in full: it would delete what people made",
+                "`hostler.ownership` has no section `cliens`",
+                "client app is declared, and absent",
+                "role a contains itself",
+                "user ann has an empty password",
+                "client app has the scope \"x\" both as default and as optional",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_declaration_without_a_name_is_refused() {
+        assert_eq!(mistakes(json!({"enabled": true})), ["the declaration does not name its realm: it needs `realm`"]);
+    }
+}

@@ -1,0 +1,79 @@
+//! What can go wrong between us and a realm.
+
+/// Everything that fails here, fails with this.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("`{url}` does not answer: {cause}")]
+    Unreachable {
+        url: String,
+        cause: String,
+        /// The request may have been carried out: it was sent, and the answer was lost.
+        sent: bool,
+    },
+    #[error("`{url}` answered {status} with an HTML page{title}, not JSON: is this the address of Keycloak itself?")]
+    Html { url: String, status: u16, title: String },
+    #[error("Keycloak refuses the client `{client}` at `{url}`: {message}; check `auth_client_id`, `auth_client_secret` and `auth_realm`")]
+    Credentials { client: String, url: String, message: String },
+    #[error("{method} {path} answered {status}: {message}")]
+    Api { method: &'static str, path: String, status: u16, message: String },
+    #[error(
+        "the service account may not read all of realm `{realm}`: {missing}; grant it, since what cannot be seen would be planned as absent"
+    )]
+    Rights { realm: String, missing: String },
+    #[error("the declaration of realm `{realm}` has {} mistakes: {}", .problems.len(), .problems.join("; "))]
+    Declaration { realm: String, problems: Vec<String> },
+    #[error("the CA file is not usable: {0}")]
+    Authority(String),
+    #[error("`{0}` is not a URL of an HTTP server")]
+    Url(String),
+    #[error("{object}: {cause}")]
+    Object { object: String, cause: Box<Error> },
+    #[error("{object} needs {needs}, which neither the realm nor the declaration has")]
+    Reference { object: String, needs: String },
+    #[error("realm `{realm}` took the writes and still differs: {left}; the server ignores these values or somebody else changes them")]
+    Unsettled { realm: String, left: String },
+    #[error("{0}")]
+    Refused(String),
+    #[error("login as `{user}` failed: {message}")]
+    Login { user: String, message: String },
+}
+
+impl Error {
+    /// Lost to a concurrent write, or sent into a closing connection: reading again tells what became of it.
+    pub fn needs_reread(&self) -> bool {
+        match self {
+            Error::Api { status: 409, .. } => true,
+            Error::Api { status: 500, message, .. } => message.contains("Database operation failed"),
+            Error::Unreachable { sent, .. } => *sent,
+            Error::Object { cause, .. } => cause.needs_reread(),
+            _ => false,
+        }
+    }
+
+    pub fn is_missing(&self) -> bool {
+        match self {
+            Error::Api { status: 404, .. } => true,
+            Error::Object { cause, .. } => cause.is_missing(),
+            _ => false,
+        }
+    }
+
+    pub fn is_forbidden(&self) -> bool {
+        matches!(self, Error::Api { status: 403, .. })
+    }
+
+    /// Nothing listens there, or not yet.
+    pub fn is_unreachable(&self) -> bool {
+        matches!(self, Error::Unreachable { .. })
+    }
+
+    /// Names the object that was being written.
+    pub fn of(self, object: impl Into<String>) -> Self {
+        match self {
+            named @ (Error::Object { .. } | Error::Reference { .. }) => named,
+            other => Error::Object { object: object.into(), cause: Box::new(other) },
+        }
+    }
+}

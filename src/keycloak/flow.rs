@@ -1,0 +1,331 @@
+//! Authentication flows as trees: read out of an export's flat list, compared, and told apart into what can be edited in place and what
+//! needs a new flow.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::compare::Change;
+use super::{Body, Json, MASK, fields};
+
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct Flow {
+    #[serde(skip)]
+    pub id: Option<String>,
+    pub alias: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    pub provider: String,
+    #[serde(default)]
+    pub built_in: bool,
+    pub executions: Vec<Execution>,
+}
+
+/// A step of a flow: an authenticator, or a flow of its own (a form is both).
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct Execution {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authenticator: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flow: Option<Flow>,
+    pub requirement: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config: Option<Config>,
+}
+
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct Config {
+    pub alias: String,
+    pub config: BTreeMap<String, String>,
+}
+
+/// What has to be done to a flow.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Difference {
+    None,
+    /// Requirements, order, configuration, description: the flow and all that is bound to it stay.
+    InPlace(Vec<Change>),
+    /// Steps come or go: a new flow is built beside it and takes its place.
+    Rebuild(Vec<Change>),
+}
+
+const REQUIREMENTS: [&str; 4] = ["REQUIRED", "ALTERNATIVE", "CONDITIONAL", "DISABLED"];
+
+impl Flow {
+    pub fn to_body(&self) -> Body {
+        match serde_json::to_value(self) {
+            Ok(Json::Object(body)) => body,
+            _ => Body::new(),
+        }
+    }
+
+    pub fn from_body(body: &Body) -> Option<Flow> {
+        serde_json::from_value(body.clone().into()).ok()
+    }
+
+    /// The steps as lines, one a step, indented by level: what a plan shows and what two flows are compared by.
+    pub fn lines(&self) -> Vec<String> {
+        let mut out = Vec::new();
+        self.write_lines(0, &mut out);
+        out
+    }
+
+    fn write_lines(&self, level: usize, out: &mut Vec<String>) {
+        for step in &self.executions {
+            out.push(format!("{}{} {}", "  ".repeat(level), step.identity(), step.requirement));
+            if let Some(flow) = &step.flow {
+                flow.write_lines(level + 1, out);
+            }
+        }
+    }
+
+    /// Every alias in the tree, its own first.
+    pub fn aliases(&self) -> Vec<String> {
+        let inner = self.executions.iter().filter_map(|step| step.flow.as_ref()).flat_map(Flow::aliases);
+        std::iter::once(self.alias.clone()).chain(inner).collect()
+    }
+}
+
+impl Config {
+    /// Every declared value is there; one that the server shows as a mask only counts as there.
+    fn is_met_by(&self, live: Option<&Config>) -> bool {
+        let Some(live) = live else { return false };
+        let has = |(key, value): (&String, &String)| live.config.get(key).is_some_and(|known| known == value || known == MASK);
+        self.alias == live.alias && self.config.iter().all(has)
+    }
+}
+
+impl Execution {
+    /// What tells a step from its siblings.
+    pub fn identity(&self) -> &str {
+        match (&self.flow, &self.authenticator) {
+            (Some(flow), _) => &flow.alias,
+            (None, Some(authenticator)) => authenticator,
+            (None, None) => "",
+        }
+    }
+}
+
+/// Builds the trees of the top-level flows out of an export's flat lists, with what is wrong in them.
+pub fn trees(flows: &[Json], configs: &[Json]) -> (Vec<Flow>, Vec<String>) {
+    let mut builder = Builder { flows: BTreeMap::new(), configs: BTreeMap::new(), problems: Vec::new() };
+    for flow in flows {
+        let alias = flow["alias"].as_str().unwrap_or_default();
+        if alias.is_empty() {
+            builder.problems.push("a flow has no `alias`".into());
+        } else if builder.flows.insert(alias, flow).is_some() {
+            builder.problems.push(format!("flow {alias} is declared twice"));
+        }
+    }
+    for config in configs {
+        builder.configs.insert(config["alias"].as_str().unwrap_or_default(), config);
+    }
+    let inner: BTreeSet<&str> = flows.iter().flat_map(steps).filter_map(|step| step["flowAlias"].as_str()).collect();
+    let is_top = |alias: &str, flow: &Json| flow["topLevel"].as_bool().unwrap_or(!inner.contains(alias));
+    let tops: Vec<&str> = builder.flows.iter().filter(|(alias, flow)| is_top(alias, flow)).map(|(alias, _)| *alias).collect();
+    let trees = tops.iter().filter_map(|alias| builder.tree(alias, &mut Vec::new())).collect();
+    (trees, builder.problems)
+}
+
+fn steps(flow: &Json) -> &[Json] {
+    flow["authenticationExecutions"].as_array().map_or(&[], Vec::as_slice)
+}
+
+struct Builder<'a> {
+    flows: BTreeMap<&'a str, &'a Json>,
+    configs: BTreeMap<&'a str, &'a Json>,
+    problems: Vec<String>,
+}
+
+impl<'a> Builder<'a> {
+    fn tree(&mut self, alias: &'a str, above: &mut Vec<&'a str>) -> Option<Flow> {
+        let flow = *self.flows.get(alias)?;
+        if above.contains(&alias) {
+            self.problems.push(format!("flow {alias} contains itself"));
+            return None;
+        }
+        above.push(alias);
+        self.unknown_fields(&format!("flow {alias}"), flow, fields::FLOW);
+        let mut steps: Vec<&Json> = steps(flow).iter().collect();
+        if steps.iter().all(|step| step["priority"].is_i64()) {
+            steps.sort_by_key(|step| step["priority"].as_i64());
+        }
+        let executions = steps.into_iter().filter_map(|step| self.execution(alias, step, above)).collect();
+        above.pop();
+        Some(Flow {
+            id: flow["id"].as_str().map(str::to_owned),
+            alias: alias.to_owned(),
+            description: flow["description"].as_str().map(str::to_owned),
+            provider: flow["providerId"].as_str().unwrap_or("basic-flow").to_owned(),
+            built_in: flow["builtIn"].as_bool().unwrap_or(false),
+            executions,
+        })
+    }
+
+    fn execution(&mut self, owner: &str, step: &'a Json, above: &mut Vec<&'a str>) -> Option<Execution> {
+        self.unknown_fields(&format!("a step of flow {owner}"), step, fields::EXECUTION);
+        let requirement = step["requirement"].as_str().unwrap_or_default().to_owned();
+        if !REQUIREMENTS.contains(&requirement.as_str()) {
+            self.problems
+                .push(format!("a step of flow {owner} has requirement `{requirement}`: one of {} is needed", REQUIREMENTS.join(", ")));
+        }
+        let flow = match step["flowAlias"].as_str() {
+            Some(alias) => match self.tree(alias, above) {
+                Some(flow) => Some(flow),
+                None => {
+                    self.problems.push(format!("flow {owner} uses flow `{alias}`, which is not declared"));
+                    return None;
+                }
+            },
+            None => None,
+        };
+        let authenticator = step["authenticator"].as_str().map(str::to_owned);
+        if flow.is_none() && authenticator.is_none() {
+            self.problems.push(format!("a step of flow {owner} names neither `authenticator` nor `flowAlias`"));
+            return None;
+        }
+        Some(Execution { authenticator, flow, requirement, config: self.config(owner, step) })
+    }
+
+    fn config(&mut self, owner: &str, step: &Json) -> Option<Config> {
+        let alias = step["authenticatorConfig"].as_str()?;
+        let Some(config) = self.configs.get(alias) else {
+            self.problems.push(format!("flow {owner} uses authenticator config `{alias}`, which is not declared"));
+            return None;
+        };
+        let values = config["config"].as_object().into_iter().flatten();
+        let text = |value: &Json| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        Some(Config { alias: alias.to_owned(), config: values.map(|(key, value)| (key.clone(), text(value))).collect() })
+    }
+
+    fn unknown_fields(&mut self, place: &str, body: &Json, known: &[&str]) {
+        for field in body.as_object().into_iter().flat_map(Body::keys).filter(|field| !known.contains(&field.as_str())) {
+            self.problems.push(format!("{place} has no field `{field}`"));
+        }
+    }
+}
+
+/// What differs, and whether it can be edited where it is.
+pub fn difference(declared: &Flow, live: &Flow) -> Difference {
+    let mut changes = Vec::new();
+    if !same_steps(declared, live) {
+        let lines = |flow: &Flow| flow.lines().into_iter().map(Json::from).collect();
+        changes.push(Change { path: "executions".into(), old: lines(live), new: lines(declared), secret: false });
+        return Difference::Rebuild(changes);
+    }
+    edits("", declared, live, &mut changes);
+    if changes.is_empty() { Difference::None } else { Difference::InPlace(changes) }
+}
+
+fn same_steps(declared: &Flow, live: &Flow) -> bool {
+    let identities = |flow: &Flow| {
+        let mut names: Vec<_> = flow.executions.iter().map(|step| (step.identity().to_owned(), step.flow.is_some())).collect();
+        names.sort();
+        names
+    };
+    let inner_same = |(want, have): (&Execution, &Execution)| match (&want.flow, &have.flow) {
+        (Some(want), Some(have)) => same_steps(want, have),
+        _ => true,
+    };
+    declared.provider == live.provider && identities(declared) == identities(live) && pairs(declared, live).into_iter().all(inner_same)
+}
+
+/// Steps of the one with their counterparts in the other; the n-th of equal ones with the n-th.
+pub fn pairs<'a>(declared: &'a Flow, live: &'a Flow) -> Vec<(&'a Execution, &'a Execution)> {
+    let mut left: Vec<&Execution> = live.executions.iter().collect();
+    let mut out = Vec::new();
+    for want in &declared.executions {
+        if let Some(place) = left.iter().position(|have| have.identity() == want.identity()) {
+            out.push((want, left.remove(place)));
+        }
+    }
+    out
+}
+
+fn edits(prefix: &str, declared: &Flow, live: &Flow, out: &mut Vec<Change>) {
+    let change = |path: String, old: Json, new: Json| Change { path, old, new, secret: false };
+    if declared.description.is_some() && declared.description.as_deref().unwrap_or("") != live.description.as_deref().unwrap_or("") {
+        out.push(change(format!("{prefix}description"), live.description.clone().into(), declared.description.clone().into()));
+    }
+    let order = |flow: &Flow| flow.executions.iter().map(|step| step.identity().to_owned()).collect::<Vec<_>>();
+    if order(declared) != order(live) {
+        out.push(change(format!("{prefix}order"), order(live).into(), order(declared).into()));
+    }
+    for (want, have) in pairs(declared, live) {
+        let path = format!("{prefix}{}", want.identity());
+        if want.requirement != have.requirement {
+            out.push(change(format!("{path}: requirement"), have.requirement.clone().into(), want.requirement.clone().into()));
+        }
+        if let Some(config) = want.config.as_ref().filter(|config| !config.is_met_by(have.config.as_ref())) {
+            let shown = |config: &Config| serde_json::to_value(&config.config).unwrap_or_default();
+            out.push(change(format!("{path}: config"), have.config.as_ref().map(shown).unwrap_or_default(), shown(config)));
+        }
+        if let (Some(want), Some(have)) = (&want.flow, &have.flow) {
+            edits(&format!("{path} › "), want, have, out);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn browser(otp: &str, order: [i64; 2]) -> Vec<Json> {
+        vec![
+            json!({"alias": "mine", "topLevel": true, "providerId": "basic-flow", "authenticationExecutions": [
+                {"authenticator": "auth-cookie", "requirement": "ALTERNATIVE", "priority": order[0]},
+                {"flowAlias": "mine forms", "requirement": "ALTERNATIVE", "priority": order[1]},
+            ]}),
+            json!({"alias": "mine forms", "topLevel": false, "authenticationExecutions": [
+                {"authenticator": "auth-username-password-form", "requirement": "REQUIRED", "priority": 1},
+                {"authenticator": "auth-otp-form", "requirement": otp, "priority": 2},
+            ]}),
+        ]
+    }
+
+    fn tree(flows: &[Json]) -> Flow {
+        trees(flows, &[]).0.remove(0)
+    }
+
+    #[test]
+    fn subflows_hang_under_the_step_that_uses_them() {
+        let flow = tree(&browser("REQUIRED", [10, 20]));
+        assert_eq!(
+            flow.lines(),
+            ["auth-cookie ALTERNATIVE", "mine forms ALTERNATIVE", "  auth-username-password-form REQUIRED", "  auth-otp-form REQUIRED"]
+        );
+    }
+
+    #[test]
+    fn a_requirement_and_an_order_are_edited_in_place() {
+        let (live, declared) = (tree(&browser("REQUIRED", [10, 20])), tree(&browser("DISABLED", [20, 10])));
+        let Difference::InPlace(changes) = difference(&declared, &live) else { panic!("not in place") };
+        let paths: Vec<&str> = changes.iter().map(|change| change.path.as_str()).collect();
+        assert_eq!(paths, ["order", "mine forms › auth-otp-form: requirement"]);
+    }
+
+    #[test]
+    fn a_step_more_needs_a_new_flow() {
+        let live = tree(&browser("REQUIRED", [10, 20]));
+        let mut declared = live.clone();
+        declared.executions.push(Execution {
+            authenticator: Some("identity-provider-redirector".into()),
+            requirement: "ALTERNATIVE".into(),
+            ..Default::default()
+        });
+        assert!(matches!(difference(&declared, &live), Difference::Rebuild(_)));
+        assert_eq!(difference(&live, &live), Difference::None);
+    }
+
+    #[test]
+    fn a_flow_within_itself_and_a_missing_one_are_refused() {
+        let flows = [json!({"alias": "a", "topLevel": true, "authenticationExecutions": [
+            {"flowAlias": "a", "requirement": "REQUIRED"}, {"flowAlias": "b", "requirement": "MAYBE"}]})];
+        let problems = trees(&flows, &[]).1.join("\n");
+        assert!(problems.contains("flow a contains itself"), "{problems}");
+        assert!(problems.contains("flow `b`, which is not declared"), "{problems}");
+        assert!(problems.contains("requirement `MAYBE`"), "{problems}");
+    }
+}

@@ -1,0 +1,38 @@
+//! A Keycloak realm as data: one client for the Admin API, one model (Keycloak's own representation, cut into objects by the kind table),
+//! one reader, one diff, one apply. Modules, roles and the `realm` command are thin faces of it. Nothing here reads a host or a file, and
+//! nothing prints; what is async is HTTP only.
+
+pub mod access;
+pub mod apply;
+pub mod blocking;
+pub mod client;
+pub mod compare;
+pub mod declaration;
+pub mod error;
+pub mod fields;
+pub mod flatten;
+pub mod flow;
+pub mod kind;
+pub mod ledger;
+pub mod login;
+pub mod model;
+pub mod overlay;
+pub mod plan;
+pub mod reader;
+pub mod references;
+pub mod render;
+pub mod tls;
+pub mod token;
+
+pub use client::{Client, Options};
+pub use declaration::Declaration;
+pub use error::{Error, Result};
+pub use plan::Plan;
+
+/// A JSON tree; Keycloak's representations are kept whole, so that no field is lost on the way.
+pub type Json = serde_json::Value;
+/// A JSON object.
+pub type Body = serde_json::Map<String, Json>;
+
+/// What Keycloak shows in place of a secret.
+pub const MASK: &str = "**********";

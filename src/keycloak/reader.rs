@@ -1,0 +1,320 @@
+//! Reads a realm in as few requests as the server allows: an export for all that it holds, the clients for their real secrets, and what is
+//! declared of the rest. What the caller may not see is an error, never an absence.
+
+use std::collections::BTreeMap;
+
+use futures_util::future::{join_all, try_join, try_join_all};
+use futures_util::stream::{self, StreamExt, TryStreamExt};
+use serde_json::json;
+
+use super::client::{Client, encode};
+use super::declaration::Declaration;
+use super::error::{Error, Result};
+use super::flatten;
+use super::kind::Kind;
+use super::ledger::ATTRIBUTE;
+use super::model::{Key, Model, Name, Object};
+use super::overlay::normalize;
+use super::{Body, Json};
+
+/// Up to here an export with its groups is the fastest reading; at 10,000 groups it takes minutes (157 s measured).
+const SMALL: u64 = 1500;
+/// Groups in one page of the flat search, and how many pages at once.
+const PAGE: u64 = 500;
+const AT_ONCE: usize = 4;
+/// A caller without rights gets a stub of the realm with six or seven fields.
+const STUB: usize = 20;
+
+/// A realm as it was read.
+pub struct Reading {
+    pub model: Model,
+    pub realm_id: String,
+    /// The text of the ledger of applied secrets.
+    pub ledger: Option<String>,
+    /// The realm's own attributes: a PUT of one replaces all of them.
+    pub attributes: Body,
+}
+
+pub struct Reader<'a> {
+    client: &'a Client,
+    realm: String,
+    declaration: &'a Declaration,
+}
+
+/// Reads what the declaration concerns; `None` when the realm is not there.
+///
+/// # Errors
+/// When the server does not answer, or the service account may not see all that is needed.
+pub async fn read(client: &Client, declaration: &Declaration) -> Result<Option<Reading>> {
+    let reader = Reader { client, realm: format!("/admin/realms/{}", encode(&declaration.realm)), declaration };
+    reader.read().await
+}
+
+impl Reader<'_> {
+    fn path(&self, rest: &str) -> String {
+        format!("{}/{rest}", self.realm)
+    }
+
+    fn rights(&self, missing: &str) -> Error {
+        Error::Rights { realm: self.declaration.realm.clone(), missing: missing.to_owned() }
+    }
+
+    fn needs(&self, right: &'static str) -> impl Fn(Error) -> Error {
+        let realm = self.declaration.realm.clone();
+        move |error| match error {
+            forbidden if forbidden.is_forbidden() => Error::Rights { realm: realm.clone(), missing: format!("`{right}` is needed") },
+            other => other,
+        }
+    }
+
+    async fn read(&self) -> Result<Option<Reading>> {
+        let Some(settings) = self.client.find(&self.realm).await.map_err(self.needs("manage-realm"))? else { return Ok(None) };
+        if settings.as_object().is_none_or(|body| body.len() < STUB) {
+            return Err(self.rights("it sees a stub of the realm, `manage-realm` is needed"));
+        }
+        let groups = self.client.get(&self.path("groups/count")).await.map_err(self.needs("view-users"))?["count"].as_u64().unwrap_or(0);
+        let small = groups <= SMALL;
+        let export = self.path(&format!("partial-export?exportClients=true&exportGroupsAndRoles={small}"));
+        let nothing = json!({});
+        let clients = self.path("clients");
+        let (export, clients) =
+            try_join(self.client.post(&export, &nothing), self.client.list(&clients)).await.map_err(self.needs("manage-realm"))?;
+        let Json::Object(mut export) = export.body else { return Err(self.rights("the export of the realm is empty")) };
+        if clients.is_empty() {
+            return Err(self.rights("it sees no client, `manage-clients` is needed"));
+        }
+        let seen = export.get("groups").and_then(Json::as_array).is_some_and(|groups| !groups.is_empty());
+        if small && groups > 0 && !seen {
+            return Err(self.rights(&format!("it sees none of {groups} groups, `manage-users` is needed")));
+        }
+        real_secrets(&mut export, &clients);
+        let realm_id = settings["id"].as_str().unwrap_or_default().to_owned();
+        let attributes = settings["attributes"].as_object().cloned().unwrap_or_default();
+        let ledger = attributes.get(ATTRIBUTE).and_then(Json::as_str).map(str::to_owned);
+        export.remove("users");
+        let mut model = flatten::live(&export);
+        if !small {
+            self.large(&mut model, &clients).await?;
+        }
+        self.beside(&mut model).await?;
+        Ok(Some(Reading { model, realm_id, ledger, attributes }))
+    }
+
+    /// What an export lacks: users, the user profile as it is by default, events of which it leaves out what is unset, organizations.
+    async fn beside(&self, model: &mut Model) -> Result<()> {
+        let single = |kind: Kind| async move {
+            if !self.declaration.declares(kind) {
+                return Ok(None);
+            }
+            let spec = kind.spec();
+            self.client.get(&self.path(spec.item)).await.map(|body| Some((kind, body)))
+        };
+        let singles = [Kind::UserProfile, Kind::EventsConfig].map(single);
+        let (singles, users) = try_join(try_join_all(singles), self.users()).await?;
+        for (kind, body) in singles.into_iter().flatten() {
+            model.remove(&Name::new(kind, Key::default()));
+            self.insert(model, Name::new(kind, Key::default()), body);
+        }
+        for (name, body) in users.into_iter().chain(self.organizations().await?) {
+            self.insert(model, name, body);
+        }
+        Ok(())
+    }
+
+    fn insert(&self, model: &mut Model, name: Name, body: Json) {
+        let id = body["id"].as_str().map(str::to_owned);
+        let Json::Object(mut body) = body else { return };
+        normalize(name.kind.spec(), &mut body);
+        model.insert(name, Object { id, body });
+    }
+
+    /// The declared users, and no others.
+    async fn users(&self) -> Result<Vec<(Name, Json)>> {
+        let declared = self.declaration.model.of_kind(Kind::User).map(|(key, _)| key.clone());
+        let absent = self.declaration.absent.iter().filter(|name| name.kind == Kind::User).map(|name| name.key.clone());
+        let keys: Vec<Key> = declared.chain(absent).collect();
+        let found: Vec<Option<(Name, Json)>> =
+            stream::iter(keys).map(|key| self.user(key)).buffer_unordered(8).try_collect().await.map_err(self.needs("manage-users"))?;
+        Ok(found.into_iter().flatten().collect())
+    }
+
+    async fn user(&self, key: Key) -> Result<Option<(Name, Json)>> {
+        let found = self.client.list(&self.path(&format!("users?exact=true&username={}", encode(key.name())))).await?;
+        let Some(mut user) = found.into_iter().next() else { return Ok(None) };
+        let id = user["id"].as_str().unwrap_or_default().to_owned();
+        let (groups, mappings) = (self.path(&format!("users/{id}/groups?max=1000")), self.path(&format!("users/{id}/role-mappings")));
+        let (groups, mappings) = try_join(self.client.list(&groups), self.client.get(&mappings)).await?;
+        user["groups"] = groups.iter().map(|group| group["path"].clone()).collect();
+        user["realmRoles"] = names(&mappings["realmMappings"]);
+        let clients = mappings["clientMappings"].as_object().into_iter().flatten();
+        user["clientRoles"] = Json::Object(clients.map(|(client, entry)| (client.clone(), names(&entry["mappings"]))).collect());
+        Ok(Some((Name::new(Kind::User, key), user)))
+    }
+
+    async fn organizations(&self) -> Result<Vec<(Name, Json)>> {
+        if !self.declaration.declares(Kind::Organization) {
+            return Ok(Vec::new());
+        }
+        let found = self
+            .client
+            .list(&self.path("organizations?briefRepresentation=false&max=10000"))
+            .await
+            .map_err(self.needs("manage-organizations"))?;
+        let with_providers = found.into_iter().map(|mut organization| async move {
+            let id = organization["id"].as_str().unwrap_or_default().to_owned();
+            let providers = self.client.list(&self.path(&format!("organizations/{id}/identity-providers"))).await?;
+            organization["identityProviders"] = providers.iter().map(|provider| provider["alias"].clone()).collect();
+            let alias = organization["alias"].as_str().unwrap_or_default().to_owned();
+            Ok((Name::new(Kind::Organization, Key::of([alias])), organization))
+        });
+        try_join_all(with_providers).await
+    }
+
+    /// Groups and roles of a realm that is too big for the export of them.
+    async fn large(&self, model: &mut Model, clients: &[Json]) -> Result<()> {
+        let roles = self.client.list(&self.path("roles?briefRepresentation=false")).await?;
+        for role in roles {
+            let key = Key::of([role["name"].as_str().unwrap_or_default()]);
+            self.insert(model, Name::new(Kind::RealmRole, key), role);
+        }
+        self.client_roles(model, clients).await?;
+        self.composites(model).await?;
+        if self.declaration.declares(Kind::Group) {
+            for (key, group) in self.flat_groups().await? {
+                self.insert(model, Name::new(Kind::Group, key), group);
+            }
+        }
+        Ok(())
+    }
+
+    async fn client_roles(&self, model: &mut Model, clients: &[Json]) -> Result<()> {
+        let wanted = self.role_owners();
+        let owners = clients.iter().filter(|client| client["clientId"].as_str().is_some_and(|id| wanted.contains(&id.to_owned())));
+        let lists = stream::iter(owners).map(|client| async move {
+            let (owner, id) = (client["clientId"].as_str().unwrap_or_default(), client["id"].as_str().unwrap_or_default());
+            Ok::<_, Error>((owner, self.client.list(&self.path(&format!("clients/{id}/roles?briefRepresentation=false"))).await?))
+        });
+        let lists: Vec<_> = lists.buffer_unordered(8).try_collect().await?;
+        for (owner, roles) in lists {
+            for role in roles {
+                let key = Key::of([owner, role["name"].as_str().unwrap_or_default()]);
+                self.insert(model, Name::new(Kind::ClientRole, key), role);
+            }
+        }
+        Ok(())
+    }
+
+    /// The clients of whose roles anything declared speaks.
+    fn role_owners(&self) -> Vec<String> {
+        let mut owners = Vec::new();
+        for (name, object) in self.declaration.model.iter() {
+            match name.kind {
+                Kind::ClientRole => owners.push(name.key.owner().to_owned()),
+                Kind::Group | Kind::User | Kind::ScopeMapping | Kind::RealmRole => {
+                    let maps = ["clientRoles", "clients"].iter().filter_map(|field| object.body.get(*field)?.as_object());
+                    owners.extend(maps.flat_map(Body::keys).cloned());
+                    owners.extend(
+                        object.body.get("composites").and_then(|it| it["client"].as_object()).into_iter().flat_map(Body::keys).cloned(),
+                    );
+                }
+                _ => {}
+            }
+        }
+        owners
+    }
+
+    /// The composites of declared roles, which a list of roles does not show.
+    async fn composites(&self, model: &mut Model) -> Result<()> {
+        let declared = self.declaration.model.iter().filter(|(_, object)| object.body.contains_key("composites")).map(|(name, _)| name);
+        let known: Vec<(Name, String)> =
+            declared.filter_map(|name| Some((name.clone(), model.get(name.kind, &name.key)?.id.clone()?))).collect();
+        let read = known
+            .into_iter()
+            .map(|(name, id)| async move { (name, self.client.list(&self.path(&format!("roles-by-id/{id}/composites"))).await) });
+        let owners = self.client_ids().await?;
+        for (name, roles) in join_all(read).await {
+            let (mut realm, mut client) = (Vec::new(), BTreeMap::<String, Vec<Json>>::new());
+            for role in roles? {
+                match role["clientRole"].as_bool() {
+                    Some(true) => {
+                        let owner = owners.get(role["containerId"].as_str().unwrap_or_default()).cloned().unwrap_or_default();
+                        client.entry(owner).or_default().push(role["name"].clone());
+                    }
+                    _ => realm.push(role["name"].clone()),
+                }
+            }
+            if let Some(object) = model.get_mut(&name) {
+                object.body.insert("composites".into(), json!({"realm": realm, "client": client}));
+            }
+        }
+        Ok(())
+    }
+
+    async fn client_ids(&self) -> Result<BTreeMap<String, String>> {
+        let clients = self.client.list(&self.path("clients")).await?;
+        Ok(clients.iter().filter_map(|client| Some((client["id"].as_str()?.to_owned(), client["clientId"].as_str()?.to_owned()))).collect())
+    }
+
+    /// All groups by the flat search. Its pages are ordered by name alone and overlap where names are equal, so what is missing is fetched
+    /// one by one.
+    async fn flat_groups(&self) -> Result<Vec<(Key, Json)>> {
+        let flat = "groups?search=*&populateHierarchy=false&subGroupsCount=false";
+        let brief = self.client.list(&self.path(&format!("{flat}&briefRepresentation=true&max=1000000"))).await?;
+        let pages = (brief.len() as u64).div_ceil(PAGE);
+        let pages = stream::iter(0..pages).map(|page| async move {
+            self.client.list(&self.path(&format!("{flat}&briefRepresentation=false&first={}&max={PAGE}", page * PAGE))).await
+        });
+        let pages: Vec<Vec<Json>> = pages.buffer_unordered(AT_ONCE).try_collect().await?;
+        let mut by_id: BTreeMap<String, Json> =
+            pages.into_iter().flatten().filter_map(|group| Some((group["id"].as_str()?.to_owned(), group))).collect();
+        let missing: Vec<String> =
+            brief.iter().filter_map(|group| group["id"].as_str()).filter(|id| !by_id.contains_key(*id)).map(str::to_owned).collect();
+        let fetched = stream::iter(missing).map(|id| async move {
+            let group = self.client.find(&self.path(&format!("groups/{id}"))).await?;
+            Ok::<_, Error>(group.map(|group| (id, group)))
+        });
+        let fetched: Vec<_> = fetched.buffer_unordered(AT_ONCE).try_collect().await?;
+        by_id.extend(fetched.into_iter().flatten());
+        Ok(by_id.values().filter_map(|group| Some((group_key(group, &by_id)?, group.clone()))).collect())
+    }
+}
+
+/// The names from the top down: a path would be ambiguous where a name holds a slash.
+fn group_key(group: &Json, by_id: &BTreeMap<String, Json>) -> Option<Key> {
+    let mut names = vec![group["name"].as_str()?.to_owned()];
+    let mut current = group;
+    while let Some(parent) = current["parentId"].as_str().and_then(|id| by_id.get(id)) {
+        names.push(parent["name"].as_str()?.to_owned());
+        current = parent;
+    }
+    names.reverse();
+    Some(Key(names))
+}
+
+fn names(roles: &Json) -> Json {
+    roles.as_array().into_iter().flatten().map(|role| role["name"].clone()).collect()
+}
+
+/// An export masks the secrets of clients; the list of clients has them.
+fn real_secrets(export: &mut Body, clients: &[Json]) {
+    let secrets: BTreeMap<&str, &Json> =
+        clients.iter().filter_map(|client| Some((client["clientId"].as_str()?, client.get("secret")?))).collect();
+    for client in export.get_mut("clients").and_then(Json::as_array_mut).into_iter().flatten() {
+        if let Some(secret) = client["clientId"].as_str().and_then(|id| secrets.get(id)) {
+            client["secret"] = (*secret).clone();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_group_is_known_by_its_parents_and_not_by_its_path() {
+        let groups = [json!({"id": "1", "name": "a/b"}), json!({"id": "2", "name": "c", "parentId": "1", "path": "/a/b/c"})];
+        let by_id: BTreeMap<String, Json> =
+            groups.iter().map(|group| (group["id"].as_str().expect("text").to_owned(), group.clone())).collect();
+        assert_eq!(group_key(&groups[1], &by_id), Some(Key::of(["a/b", "c"])));
+    }
+}
