@@ -1,6 +1,7 @@
 //! `hostler lab`: throw-away Debian hosts on this machine.
 
 use std::io::{self, Write};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
@@ -61,7 +62,11 @@ enum Verb {
         all: bool,
     },
     /// Print an inventory of the lab's hosts
-    Inventory,
+    Inventory {
+        /// Write DIR/HOST/lab.yml for each host instead, for an inventory that has DIR beside it
+        #[arg(long, value_name = "DIR")]
+        host_vars: Option<PathBuf>,
+    },
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -92,7 +97,8 @@ pub fn run(args: LabArgs) -> Result<u8, Diagnostic> {
         Verb::Reset { names } => names.iter().try_for_each(|name| lab.reset(name, &show).map(drop))?,
         Verb::Down { all: true, .. } => lab.down_all(&show)?,
         Verb::Down { names, .. } => lab.down(&names, &show)?,
-        Verb::Inventory => say(&lab.inventory()?),
+        Verb::Inventory { host_vars: Some(folder) } => lab.write_host_variables(&folder)?,
+        Verb::Inventory { host_vars: None } => say(&lab.inventory()?),
     }
     Ok(0)
 }

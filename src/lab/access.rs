@@ -61,14 +61,25 @@ impl Access {
         for place in places {
             let _ = write!(text, "    {}:\n      ansible_host: {}\n", place.name, place.address());
         }
-        let _ = write!(
-            text,
-            "  vars:\n    ansible_user: root\n    ansible_ssh_private_key_file: {}\n    ansible_ssh_common_args: >-\n      \
+        text.push_str("  vars:\n");
+        for line in self.login_variables().lines() {
+            let _ = writeln!(text, "    {line}");
+        }
+        text
+    }
+
+    /// The same for one host, as a file of `host_vars` beside an inventory that names it.
+    pub fn host_variables(&self, place: &Place) -> String {
+        format!("# Written by `hostler lab inventory`.\nansible_host: {}\n{}", place.address(), self.login_variables())
+    }
+
+    fn login_variables(&self) -> String {
+        format!(
+            "ansible_user: root\nansible_ssh_private_key_file: {}\nansible_ssh_common_args: >-\n  \
              -o IdentitiesOnly=yes -o StrictHostKeyChecking=yes -o UserKnownHostsFile={} -o GlobalKnownHostsFile=/dev/null\n",
             self.key.display(),
             self.known_hosts.display()
-        );
-        text
+        )
     }
 }
 
@@ -97,6 +108,13 @@ mod tests {
              ansible_ssh_private_key_file: /lab/key\n    ansible_ssh_common_args: >-\n      -o IdentitiesOnly=yes -o StrictHostKeyChecking=yes \
              -o UserKnownHostsFile=/lab/known_hosts -o GlobalKnownHostsFile=/dev/null\n"
         );
+    }
+
+    #[test]
+    fn the_variables_of_one_host_are_yaml_at_the_top_level() {
+        let text = Access::of(Path::new("/lab")).host_variables(&place());
+        assert!(text.contains("\nansible_host: 10.66.7.10\nansible_user: root\n"), "{text}");
+        assert!(text.contains("\nansible_ssh_common_args: >-\n  -o IdentitiesOnly=yes"), "{text}");
     }
 
     #[test]

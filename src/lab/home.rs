@@ -10,6 +10,9 @@ use serde::de::DeserializeOwned;
 
 use super::{LabError, Result};
 
+/// The lock for choosing a network; its dot keeps it apart from any lab's.
+pub const NETWORKS: &str = "networks.all";
+
 #[derive(Clone, Debug)]
 pub struct Home {
     root: PathBuf,
@@ -77,6 +80,24 @@ impl Home {
             Err(fs::TryLockError::WouldBlock) => Ok(None),
             Err(fs::TryLockError::Error(source)) => Err(LabError::Io { action: "lock", path, source }),
         }
+    }
+
+    /// Removes the locks of labs that are gone. A lab in the making holds its lock, so that stays.
+    pub fn sweep_locks(&self) -> Result<()> {
+        let folder = self.locks();
+        for entry in fs::read_dir(&folder).map_err(LabError::io("read", &folder))?.flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let lab = name.split('.').next().unwrap_or(&name);
+            if name.starts_with("image.") || name == NETWORKS || self.lab(lab).exists() {
+                continue;
+            }
+            if let Some(lock) = self.try_lock(&name)?
+                && !self.lab(lab).exists()
+            {
+                lock.retire()?;
+            }
+        }
+        Ok(())
     }
 
     fn lock_file(&self, name: &str) -> Result<(PathBuf, File)> {
@@ -193,6 +214,22 @@ mod tests {
         let home = Home::at(folder.path()).unwrap();
         home.lock("demo").unwrap().retire().unwrap();
         assert!(home.try_lock("demo").unwrap().is_some());
+    }
+
+    #[test]
+    fn locks_of_labs_that_are_gone_are_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::at(folder.path()).unwrap();
+        make_private_folder(&home.lab("demo")).unwrap();
+        let names = ["demo", "demo.idp1", "gone", "gone.idp1", "image.trixie-1", NETWORKS];
+        for name in names {
+            home.lock(name).unwrap();
+        }
+        let _coming = home.lock("coming").unwrap();
+        home.sweep_locks().unwrap();
+        let left = |name: &str| home.locks().join(name).exists();
+        assert!(left("demo") && left("demo.idp1") && left("image.trixie-1") && left(NETWORKS) && left("coming"));
+        assert!(!left("gone") && !left("gone.idp1"));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::access::Access;
-use super::home::{Home, Lock, folders_in, make_private_folder, read_record, write_record};
+use super::home::{Home, Lock, NETWORKS, folders_in, make_private_folder, read_record, replace_file, write_record};
 use super::host::{Host, HostState, Place, Record, hosts_block, make_key};
 use super::image::{self, Release};
 use super::network::Network;
@@ -209,7 +209,7 @@ impl Lab {
             return Ok(network);
         }
         // One at a time, so that two new labs of this user do not choose the same.
-        let _lock = self.home.lock("networks.all")?;
+        let _lock = self.home.lock(NETWORKS)?;
         make_private_folder(&folder)?;
         if !self.access().key.exists() {
             make_key(&self.access().key, &format!("hostler lab {}", self.name))?;
@@ -332,6 +332,16 @@ impl Lab {
     /// An inventory of the lab's hosts with all that a login needs.
     pub fn inventory(&self) -> Result<String> {
         Ok(self.access().inventory(&self.places()?))
+    }
+
+    /// Writes the same as `FOLDER/HOST/lab.yml` for each host, for an inventory that has this `host_vars` folder beside it.
+    pub fn write_host_variables(&self, folder: &Path) -> Result<()> {
+        for place in self.places()? {
+            let folder = folder.join(&place.name);
+            std::fs::create_dir_all(&folder).map_err(LabError::io("make the folder", &folder))?;
+            replace_file(&folder.join("lab.yml"), self.access().host_variables(&place).as_bytes())?;
+        }
+        Ok(())
     }
 }
 

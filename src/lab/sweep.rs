@@ -15,6 +15,7 @@ pub fn sweep(home: &Home) -> Result<()> {
             sweep_lab(home, &lab)?;
         }
     }
+    home.sweep_locks()?;
     sweep_networks()
 }
 
