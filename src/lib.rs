@@ -17,3 +17,4 @@ pub mod transport;
 pub mod vault;
 pub mod wire;
 pub mod yaml;
+pub mod template;

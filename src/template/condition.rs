@@ -1,0 +1,65 @@
+//! Conditions: `when` and its like.
+
+use std::sync::Arc;
+
+use crate::base::source::Style;
+use crate::base::{Node, NodeKind, Value};
+
+use super::data::Val;
+use super::fault::{Fault, Outcome};
+use super::scope::Scope;
+
+/// Whether a condition holds. ansible-core 2.19: `evaluate_conditional`.
+pub(crate) fn holds(scope: &Arc<Scope>, node: &Node) -> Outcome<bool> {
+    let (value, written) = match &node.kind {
+        NodeKind::Bool(flag) | NodeKind::Data(Value::Bool(flag)) => return Ok(*flag),
+        NodeKind::Str(text, style) => (expression(scope, text, *style, node)?, text.trim().to_owned()),
+        NodeKind::Null | NodeKind::Data(Value::Null) => return empty(scope),
+        NodeKind::Data(Value::Str(text)) if text.trim().is_empty() => return empty(scope),
+        _ if scope.context.controller.allow_broken_conditionals => (scope.node(node)?, String::new()),
+        _ => return Err(Fault::failed("a condition must be an expression").help("write it as text, such as `x is defined`")),
+    };
+    match value.present()? {
+        Val::Bool(flag) => Ok(flag),
+        other if scope.context.controller.allow_broken_conditionals => other.truth(),
+        other => Err(not_boolean(&other, &written)),
+    }
+}
+
+fn empty(scope: &Arc<Scope>) -> Outcome<bool> {
+    if scope.context.controller.allow_broken_conditionals {
+        return Ok(true);
+    }
+    Err(Fault::failed("empty conditional expressions are not allowed"))
+}
+
+fn expression(scope: &Arc<Scope>, text: &Arc<str>, style: Style, node: &Node) -> Outcome<Val> {
+    let trimmed = text.trim();
+    if trimmed.is_empty() {
+        return empty(scope).map(Val::Bool);
+    }
+    if !is_all_template(trimmed) {
+        return scope.templar.run_expression(scope, text, style, &node.span, true);
+    }
+    // `when: "{{ name_of_an_expression }}"`: what comes out is the condition, or an expression written in the project.
+    match scope.text(text, style, &node.span)? {
+        Val::Str(inner) if inner.trim().is_empty() => empty(scope).map(Val::Bool),
+        Val::Str(inner) => scope.templar.run_expression(scope, &inner, style, &node.span, true),
+        other => Ok(other),
+    }
+}
+
+fn is_all_template(text: &str) -> bool {
+    ["{{", "{%", "{#"].iter().any(|start| text.starts_with(start)) && ["}}", "%}", "#}"].iter().any(|end| text.ends_with(end))
+}
+
+fn not_boolean(value: &Val, written: &str) -> Fault {
+    let truth = value.truth().unwrap_or(false);
+    let fault = Fault::failed(format!("conditional result ({}) was derived from value of type `{}`, conditionals must have a boolean result", if truth { "True" } else { "False" }, value.type_name()));
+    match value {
+        Val::Str(_) => fault.help(format!("write `{written} | bool`, or compare: `{written} == \"…\"`")),
+        Val::List(_) | Val::Tuple(_) | Val::Map(_) => fault.help(format!("write `{written} | length > 0`")),
+        Val::Null => fault.help(format!("write `{written} is not none`")),
+        _ => fault.help(format!("write `{written} | bool`, or set `ALLOW_BROKEN_CONDITIONALS`")),
+    }
+}

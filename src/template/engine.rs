@@ -1,0 +1,213 @@
+//! The templar: the one way in. Compiles texts (once each) and renders them in a context.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, RwLock};
+
+use crate::base::source::Style;
+use crate::base::{Diagnostic, Map, Node, NodeKind, Span, Value};
+
+use super::code::{Code, Expression, Kind, Statement};
+use super::context::{Context, FileOptions};
+use super::data::Val;
+use super::error::Error;
+use super::exec::{Machine, Sink};
+use super::fault::{Fault, Origin, Outcome};
+use super::names::{self, NameKind};
+use super::parse::{self, Mode};
+use super::scope::{Rendering, Scope};
+use super::{arguments, condition, lookups};
+
+/// Texts kept compiled. Projects have a few thousand; a text built anew for every host must not fill the memory.
+const MOST_KEPT: usize = 20_000;
+
+/// Renders templates. One for a run; clones share the compiled templates and the decrypted vault texts.
+#[derive(Clone, Default)]
+pub struct Templar {
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    templates: RwLock<HashMap<Mode, HashMap<Arc<str>, Result<Arc<Code>, Fault>>>>,
+    expressions: RwLock<HashMap<Arc<str>, Result<Arc<Code>, Fault>>>,
+    decrypted: RwLock<HashMap<Arc<str>, Arc<str>>>,
+}
+
+impl Templar {
+    pub fn new() -> Self {
+        Templar::default()
+    }
+
+    /// The whole tree as data: every template in it rendered once (with native types), vault text decrypted, `omit` dropped from containers.
+    /// Keys are not templates. A tree that is nothing but `omit` is the text [`super::OMIT`].
+    pub fn render(&self, node: &Node, context: &Context) -> Result<Value, Error> {
+        self.finish(Scope::new(self.clone(), context.clone()).node(node), &node.span)
+    }
+
+    pub fn render_text(&self, text: &str, span: &Span, context: &Context) -> Result<Value, Error> {
+        let scope = Scope::new(self.clone(), context.clone());
+        self.finish(scope.text(&text.into(), Style::Plain, span), span)
+    }
+
+    /// A bare expression: `until`, `debug: var`, the items of a `with_`.
+    pub fn evaluate(&self, expression: &str, span: &Span, context: &Context) -> Result<Value, Error> {
+        let scope = Scope::new(self.clone(), context.clone());
+        self.finish(self.run_expression(&scope, &expression.into(), Style::Plain, span, false), span)
+    }
+
+    /// `when`, `changed_when`, `failed_when`, an item of `that`: an expression with a boolean result. Anything else is an error, unless broken
+    /// conditionals are allowed.
+    pub fn condition(&self, node: &Node, context: &Context) -> Result<bool, Error> {
+        let scope = Scope::new(self.clone(), context.clone());
+        condition::holds(&scope, node).map_err(|fault| fault.into_error(&node.span))
+    }
+
+    /// A template file's text, as text.
+    pub fn render_file(&self, text: &str, span: &Span, options: &FileOptions, context: &Context) -> Result<String, Error> {
+        let scope = Scope::new(self.clone(), context.clone());
+        let text: Arc<str> = text.into();
+        let render = || {
+            let value = self.run_file(&scope, &text, options, span)?;
+            if matches!(value, Val::Null) { Ok(String::new()) } else { Ok(value.present()?.text()?.to_string()) }
+        };
+        render().map_err(|fault: Fault| fault.into_error(span))
+    }
+
+    /// The names a text reads from its context, with the lookups it does. What cannot be parsed reads nothing: rendering it says why.
+    pub fn free_names(&self, text: &str, kind: NameKind) -> BTreeSet<String> {
+        let text: Arc<str> = text.into();
+        let code = match kind {
+            NameKind::Template => self.code(&text, &Mode::Yaml, &Span::origin("<template>")),
+            NameKind::Expression => self.expression_code(&text),
+        };
+        code.map(|code| names::read_by(&code)).unwrap_or_default()
+    }
+
+    /// A lookup by name, as `with_*` does it: every result in one list.
+    pub fn lookup(&self, name: &str, terms: Vec<Value>, options: Map, context: &Context) -> Result<Vec<Value>, Error> {
+        let scope = Scope::new(self.clone(), context.clone());
+        let mut arguments = arguments::Arguments::of(terms.iter().map(Val::from_value).collect());
+        arguments.named = options.iter().map(|(key, value)| (key.to_string().into(), Val::from_value(value))).collect();
+        let run = || lookups::run(name, arguments, &scope)?.iter().map(Val::to_value).collect::<Outcome<Vec<Value>>>();
+        run().map_err(|fault| fault.into_error(&Span::origin("<lookup>")))
+    }
+
+    fn finish(&self, value: Outcome<Val>, span: &Span) -> Result<Value, Error> {
+        value.and_then(|value| value.to_value()).map_err(|fault| fault.into_error(span))
+    }
+
+    /// Decrypts vault text, once for a run, and tells the redactor.
+    pub(crate) fn decrypt(&self, cipher: &Arc<str>, context: &Context) -> Outcome<Arc<str>> {
+        if let Some(plain) = self.shared.decrypted.read().unwrap_or_else(|poisoned| poisoned.into_inner()).get(cipher) {
+            return Ok(plain.clone());
+        }
+        let secret = (context.controller.decrypt)(cipher)?;
+        context.controller.redactor.learn(secret.expose());
+        let plain: Arc<str> = secret.expose().into();
+        self.shared.decrypted.write().unwrap_or_else(|poisoned| poisoned.into_inner()).insert(cipher.clone(), plain.clone());
+        Ok(plain)
+    }
+
+    pub(crate) fn code(&self, text: &Arc<str>, mode: &Mode, span: &Span) -> Outcome<Arc<Code>> {
+        if let Some(known) = self.shared.templates.read().unwrap_or_else(|poisoned| poisoned.into_inner()).get(mode).and_then(|texts| texts.get(text)) {
+            return known.clone();
+        }
+        let parsed = parse::template(text, mode).map(Arc::new).map_err(|fault| unparsed(fault, text, matches!(mode, Mode::File { .. }), span));
+        let mut templates = self.shared.templates.write().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let texts = templates.entry(mode.clone()).or_default();
+        if texts.len() >= MOST_KEPT {
+            texts.clear();
+        }
+        if parsed.is_ok() {
+            texts.insert(text.clone(), parsed.clone());
+        }
+        parsed
+    }
+
+    fn expression_code(&self, text: &Arc<str>) -> Outcome<Arc<Code>> {
+        if let Some(known) = self.shared.expressions.read().unwrap_or_else(|poisoned| poisoned.into_inner()).get(text) {
+            return known.clone();
+        }
+        let parsed = parse::expression(text).map(Arc::new);
+        let mut expressions = self.shared.expressions.write().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if expressions.len() >= MOST_KEPT {
+            expressions.clear();
+        }
+        expressions.insert(text.clone(), parsed.clone());
+        parsed
+    }
+
+    /// Renders a text of a YAML file.
+    pub(crate) fn run_text(&self, scope: &Arc<Scope>, text: &Arc<str>, style: Style, span: &Span) -> Outcome<Val> {
+        let _rendering = Rendering::enter(text, scope)?;
+        let code = self.code(text, &Mode::Yaml, span).map_err(|fault| placed(fault, text, style, span))?;
+        let origin = Origin { span: span.clone(), style, code };
+        run(scope, origin)
+    }
+
+    pub(crate) fn run_file(&self, scope: &Arc<Scope>, text: &Arc<str>, options: &FileOptions, span: &Span) -> Outcome<Val> {
+        let _rendering = Rendering::enter(text, scope)?;
+        let mode = Mode::File { options: options.clone(), file: span.file.clone() };
+        let code = self.code(text, &mode, span)?;
+        let origin = Origin { span: span.clone(), style: Style::Plain, code };
+        run(scope, origin)
+    }
+
+    pub(crate) fn run_expression(&self, scope: &Arc<Scope>, text: &Arc<str>, style: Style, span: &Span, conditional: bool) -> Outcome<Val> {
+        let _rendering = Rendering::enter(text, scope)?;
+        let code = self.expression_code(text).map_err(|fault| placed(fault, text, style, span))?;
+        let mut machine = Machine::new(scope.clone(), Origin { span: span.clone(), style, code: code.clone() });
+        machine.renders_constants = conditional;
+        match &code.body[..] {
+            [Statement::Emit(expression)] => machine.evaluate(expression),
+            _ => Err(Fault::syntax("the text is no expression")),
+        }
+    }
+}
+
+fn run(scope: &Arc<Scope>, origin: Origin) -> Outcome<Val> {
+    // The common case, `{{ expression }}` alone, needs no sink.
+    let code = origin.code.clone();
+    let mut machine = Machine::new(scope.clone(), origin);
+    if let [Statement::Emit(expression)] = &code.body[..] {
+        return machine.evaluate(expression).map(|value| ending(value, &code));
+    }
+    machine.run().map(|value| ending(value, &code))
+}
+
+/// Text keeps as many newlines at its end as its template has, whatever the template engine dropped.
+fn ending(value: Val, code: &Code) -> Val {
+    if code.trailing_newlines == 0 {
+        return newlines(value, code);
+    }
+    match value {
+        Val::Str(text) => {
+            let present = text.bytes().rev().take_while(|byte| *byte == b'\n').count();
+            let missing = code.trailing_newlines.saturating_sub(present);
+            let text = if missing == 0 { text } else { format!("{text}{}", "\n".repeat(missing)).into() };
+            newlines(Val::Str(text), code)
+        }
+        other => other,
+    }
+}
+
+fn newlines(value: Val, code: &Code) -> Val {
+    match value {
+        Val::Str(text) if code.newline_sequence.as_ref() != "\n" => Val::str(text.replace('\n', &code.newline_sequence)),
+        other => other,
+    }
+}
+
+/// A text that could not be parsed has no code; its fault needs a place all the same.
+fn unparsed(fault: Fault, text: &Arc<str>, is_file: bool, span: &Span) -> Fault {
+    if !is_file {
+        return fault;
+    }
+    let code = Code::unparsed(text.clone(), true, span.clone());
+    fault.in_text(&Origin { span: span.clone(), style: Style::Plain, code: Arc::new(code) })
+}
+
+fn placed(fault: Fault, text: &Arc<str>, style: Style, span: &Span) -> Fault {
+    let code = Code::unparsed(text.clone(), false, span.clone());
+    fault.in_text(&Origin { span: span.clone(), style, code: Arc::new(code) })
+}

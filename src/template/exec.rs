@@ -1,0 +1,463 @@
+//! Runs the statements of a template.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use indexmap::IndexMap;
+
+use super::code::{Block, Code, Expression, Loop, MacroCode, Statement, Target};
+use super::context::FileOptions;
+use super::data::Val;
+use super::fault::{Fault, Origin, Outcome};
+use super::object::{Closure, LoopState, Macro, Object};
+use super::parse::Mode;
+use super::scope::Scope;
+
+/// The names a template has set, innermost frame last. Frames are shared: a macro sees what is set after it was defined.
+pub(crate) type Frames = Vec<Arc<Mutex<Vec<(Arc<str>, Val)>>>>;
+
+/// What a template has written. A single piece keeps its type, as in ansible-core; several are joined as text.
+pub(crate) enum Sink {
+    Empty,
+    One(Val),
+    Text(String),
+}
+
+pub(crate) enum Flow {
+    On,
+    Continue,
+    Break,
+}
+
+pub(crate) struct Machine {
+    pub scope: Arc<Scope>,
+    pub origin: Origin,
+    pub frames: Frames,
+    /// Variables that were looked up: a name has one value all through a template.
+    pub seen: HashMap<Arc<str>, Val>,
+    /// Constants that look like templates are rendered (conditions and lookup terms).
+    pub renders_constants: bool,
+    blocks: HashMap<Arc<str>, Vec<Arc<Block>>>,
+    parent: Option<Arc<Code>>,
+    loops: usize,
+}
+
+impl Sink {
+    pub fn push(&mut self, value: Val) -> Outcome<()> {
+        if matches!(value, Val::Null) {
+            return Ok(());
+        }
+        match self {
+            Sink::Empty => *self = Sink::One(value),
+            Sink::One(first) => {
+                let mut text = String::from(first.clone().present()?.text()?.as_ref());
+                text.push_str(&value.present()?.text()?);
+                *self = Sink::Text(text);
+            }
+            Sink::Text(text) => match &value {
+                Val::Str(more) => text.push_str(more),
+                other => text.push_str(&other.clone().present()?.text()?),
+            },
+        }
+        Ok(())
+    }
+
+    pub fn finish(self) -> Val {
+        match self {
+            Sink::Empty => Val::Null,
+            Sink::One(value) => value,
+            Sink::Text(text) => Val::str(text),
+        }
+    }
+}
+
+fn frame() -> Arc<Mutex<Vec<(Arc<str>, Val)>>> {
+    Arc::new(Mutex::new(Vec::new()))
+}
+
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+impl Machine {
+    pub fn new(scope: Arc<Scope>, origin: Origin) -> Self {
+        Machine {
+            scope,
+            origin,
+            frames: vec![frame()],
+            seen: HashMap::new(),
+            renders_constants: false,
+            blocks: HashMap::new(),
+            parent: None,
+            loops: 0,
+        }
+    }
+
+    /// A machine for a macro's body or a recursive loop: the names of where it was written.
+    fn from_closure(closure: &Closure) -> Self {
+        Machine { frames: closure.frames.clone(), ..Machine::new(closure.scope.clone(), closure.origin.clone()) }
+    }
+
+    fn closure(&self) -> Closure {
+        Closure { frames: self.frames.clone(), origin: self.origin.clone(), scope: self.scope.clone() }
+    }
+
+    /// Runs a whole template.
+    pub fn run(&mut self) -> Outcome<Val> {
+        let mut code = self.origin.code.clone();
+        loop {
+            for (name, block) in &code.blocks {
+                self.blocks.entry(name.clone()).or_default().push(block.clone());
+            }
+            let mut sink = Sink::Empty;
+            self.body(&code.body.clone(), &mut sink)?;
+            match self.parent.take() {
+                Some(parent) => {
+                    self.origin = file_origin(&parent);
+                    code = parent;
+                }
+                None => return Ok(sink.finish()),
+            }
+        }
+    }
+
+    pub fn set(&mut self, name: Arc<str>, value: Val) {
+        if let Some(frame) = self.frames.last() {
+            let mut names = lock(frame);
+            match names.iter_mut().find(|(known, _)| *known == name) {
+                Some((_, slot)) => *slot = value,
+                None => names.push((name, value)),
+            }
+        }
+    }
+
+    fn scoped<T>(&mut self, run: impl FnOnce(&mut Self) -> Outcome<T>) -> Outcome<T> {
+        self.frames.push(frame());
+        let result = run(self);
+        self.frames.pop();
+        result
+    }
+
+    pub fn body(&mut self, body: &Arc<[Statement]>, sink: &mut Sink) -> Outcome<Flow> {
+        for statement in body.iter() {
+            match self.statement(statement, sink)? {
+                Flow::On => {}
+                flow => return Ok(flow),
+            }
+            if self.parent.is_some() && self.frames.len() == 1 && matches!(statement, Statement::Text(_) | Statement::Emit(_)) {
+                // What a child template writes outside of its blocks goes nowhere.
+                *sink = Sink::Empty;
+            }
+        }
+        Ok(Flow::On)
+    }
+
+    fn statement(&mut self, statement: &Statement, sink: &mut Sink) -> Outcome<Flow> {
+        match statement {
+            Statement::Text(text) => sink.push(Val::Str(text.clone()))?,
+            Statement::Emit(expression) => {
+                let value = self.evaluate(expression)?;
+                sink.push(value).map_err(|fault| fault.at(&self.origin, expression.position))?;
+            }
+            Statement::For(each) => return self.each(each, sink),
+            Statement::If { test, then, otherwise } => {
+                let branch = if self.truth(test)? { then } else { otherwise };
+                return self.body(branch, sink);
+            }
+            Statement::With { assignments, body } => {
+                let mut values = Vec::with_capacity(assignments.len());
+                for (_, value) in assignments {
+                    values.push(self.evaluate(value)?);
+                }
+                return self.scoped(|machine| {
+                    for ((target, _), value) in assignments.iter().zip(values) {
+                        machine.assign(target, value)?;
+                    }
+                    machine.body(body, sink)
+                });
+            }
+            Statement::Set { target, value } => {
+                let value = self.evaluate(value)?;
+                self.assign(target, value)?;
+            }
+            Statement::SetBlock { target, filter, body } => {
+                let mut value = self.captured(body)?;
+                if let Some(filter) = filter {
+                    value = self.filtered(filter, value)?;
+                }
+                self.assign(target, value)?;
+            }
+            Statement::FilterBlock { filter, body } => {
+                let value = self.captured(body)?;
+                let value = self.filtered(filter, value)?;
+                sink.push(value).map_err(|fault| fault.at(&self.origin, filter.position))?;
+            }
+            Statement::Group(body) => return self.scoped(|machine| machine.body(body, sink)),
+            Statement::Block(block) => self.block(block, sink)?,
+            Statement::Import { template, name } => {
+                let module = self.module(template)?;
+                self.set(name.clone(), Val::Object(Object::Module(Arc::new(module))));
+            }
+            Statement::FromImport { template, names } => self.import_names(template, names)?,
+            Statement::Extends(template) => {
+                let code = self.load(template, false)?;
+                self.parent = code;
+                *sink = Sink::Empty;
+            }
+            Statement::Include { template, ignore_missing } => self.include(template, *ignore_missing, sink)?,
+            Statement::Macro(code) => {
+                let code = Macro { code: code.clone(), closure: self.closure() };
+                self.set(code.code.name.clone(), Val::Object(Object::Macro(Arc::new(code))));
+            }
+            Statement::CallBlock { call, caller } => {
+                let value = self.call_with(call, caller)?;
+                sink.push(value).map_err(|fault| fault.at(&self.origin, call.position))?;
+            }
+            Statement::Do(action) => {
+                self.evaluate(action)?.present().map_err(|fault| fault.at(&self.origin, action.position))?;
+            }
+            Statement::Continue => return Ok(Flow::Continue),
+            Statement::Break => return Ok(Flow::Break),
+        }
+        Ok(Flow::On)
+    }
+
+    /// What a body writes, on its own.
+    fn captured(&mut self, body: &Arc<[Statement]>) -> Outcome<Val> {
+        let mut sink = Sink::Empty;
+        self.scoped(|machine| machine.body(body, &mut sink))?;
+        Ok(match sink {
+            Sink::Empty => Val::str(""),
+            sink => sink.finish(),
+        })
+    }
+
+    fn assign(&mut self, target: &Target, value: Val) -> Outcome<()> {
+        match target {
+            Target::Name(name) => self.set(name.clone(), value),
+            Target::Tuple(targets) => {
+                let items = value.iterate()?;
+                if items.len() != targets.len() {
+                    return Err(Fault::failed(format!("{} values cannot be unpacked into {} names", items.len(), targets.len())));
+                }
+                for (target, item) in targets.iter().zip(items) {
+                    self.assign(target, item)?;
+                }
+            }
+            Target::Attribute(owner, name) => match self.evaluate(owner)?.present()? {
+                Val::Object(Object::Namespace(entries)) => {
+                    lock(&entries).insert(name.clone(), value);
+                }
+                other => {
+                    let fault = Fault::failed(format!("an attribute can be set on a `namespace()` only, not on `{}`", other.type_name()));
+                    return Err(fault.at(&self.origin, owner.position));
+                }
+            },
+        }
+        Ok(())
+    }
+
+    fn each(&mut self, each: &Arc<Loop>, sink: &mut Sink) -> Outcome<Flow> {
+        let over = self.evaluate(&each.over)?;
+        let items = over.iterate().map_err(|fault| fault.at(&self.origin, each.over.position))?;
+        let depth = self.loops;
+        self.loops += 1;
+        let result = self.each_item(each, items, depth, sink);
+        self.loops = depth;
+        result?;
+        Ok(Flow::On)
+    }
+
+    fn each_item(&mut self, each: &Arc<Loop>, items: Vec<Val>, depth: usize, sink: &mut Sink) -> Outcome<()> {
+        let mut kept = Vec::with_capacity(items.len());
+        for item in items {
+            let keep = match &each.filter {
+                None => true,
+                Some(filter) => self.scoped(|machine| {
+                    machine.assign(&each.target, item.clone()).map_err(|fault| fault.at(&machine.origin, each.over.position))?;
+                    machine.truth(filter)
+                })?,
+            };
+            if keep {
+                kept.push(item);
+            }
+        }
+        if kept.is_empty() {
+            self.scoped(|machine| machine.body(&each.otherwise, sink))?;
+            return Ok(());
+        }
+        let recursion = each.recursive.then(|| (each.clone(), self.closure()));
+        let changed = Arc::new(Mutex::new(None));
+        for index in 0..kept.len() {
+            let state = LoopState { items: kept.clone(), index, depth, recursion: recursion.clone(), changed: changed.clone() };
+            let flow = self.scoped(|machine| {
+                machine.set("loop".into(), Val::Object(Object::Loop(Arc::new(state))));
+                machine.assign(&each.target, kept[index].clone()).map_err(|fault| fault.at(&machine.origin, each.over.position))?;
+                machine.body(&each.body, sink)
+            })?;
+            if matches!(flow, Flow::Break) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// `loop(children)`: the same loop over other items.
+    pub fn recurse(state: &LoopState, items: &Val) -> Outcome<Val> {
+        let Some((each, closure)) = &state.recursion else {
+            return Err(Fault::failed("`loop(…)` needs `recursive` in the `for`"));
+        };
+        let _rendering = super::scope::Nested::enter()?;
+        let mut sink = Sink::Empty;
+        Machine::from_closure(closure).each_item(each, items.iterate()?, state.depth + 1, &mut sink)?;
+        Ok(match sink {
+            Sink::Empty => Val::str(""),
+            sink => sink.finish(),
+        })
+    }
+
+    fn block(&mut self, block: &Arc<Block>, sink: &mut Sink) -> Outcome<()> {
+        if self.parent.is_some() {
+            return Ok(());
+        }
+        let levels: Arc<[Arc<Block>]> = self.blocks.get(&block.name).map_or_else(|| vec![block.clone()], Clone::clone).into();
+        let value = self.block_level(&levels)?;
+        sink.push(value)
+    }
+
+    /// Runs a block as the most derived template has it; `super()` runs the next level.
+    pub fn block_level(&mut self, levels: &Arc<[Arc<Block>]>) -> Outcome<Val> {
+        let Some((block, above)) = levels.split_first() else {
+            return Err(Fault::undefined("there is no parent block"));
+        };
+        if block.required {
+            return Err(Fault::failed(format!("the block `{}` is required, and no template fills it", block.name)));
+        }
+        let above: Arc<[Arc<Block>]> = above.into();
+        let mut sink = Sink::Empty;
+        self.scoped(|machine| {
+            machine.set("super".into(), Val::Object(Object::Block(above)));
+            machine.body(&block.body, &mut sink)
+        })?;
+        Ok(sink.finish())
+    }
+
+    pub fn block_named(&self, name: &str) -> Option<Val> {
+        self.blocks.get(name).map(|levels| Val::Object(Object::Block(levels.clone().into())))
+    }
+
+    /// Finds a template by name, or the first of several names.
+    fn load(&mut self, template: &Expression, ignore_missing: bool) -> Outcome<Option<Arc<Code>>> {
+        let value = self.evaluate(template)?.present().map_err(|fault| fault.at(&self.origin, template.position))?;
+        let names: Vec<String> = match &value {
+            Val::Str(name) => vec![name.to_string()],
+            other => other.iterate()?.iter().map(|name| name.text().map(|name| name.to_string())).collect::<Outcome<_>>()?,
+        };
+        for name in &names {
+            if let Some(code) = self.load_name(name)? {
+                return Ok(Some(code));
+            }
+        }
+        if ignore_missing {
+            return Ok(None);
+        }
+        let places: Vec<String> = self.scope.context.search.roots().iter().map(|root| format!("`{}`", root.display())).collect();
+        let fault = Fault::failed(format!("the template `{}` is in none of {}", names.join("`, `"), places.join(", ")));
+        Err(fault.at(&self.origin, template.position))
+    }
+
+    fn load_name(&self, name: &str) -> Outcome<Option<Arc<Code>>> {
+        let beside = std::path::Path::new(self.origin.span.file.as_ref()).parent().map(|folder| folder.join(name));
+        let found = beside
+            .filter(|path| self.origin.code.is_file && path.is_file())
+            .or_else(|| self.scope.context.search.find("templates", std::path::Path::new(name)));
+        let Some(path) = found else {
+            return Ok(None);
+        };
+        let text = std::fs::read_to_string(&path).map_err(|error| Fault::failed(format!("`{}` cannot be read: {error}", path.display())))?;
+        let span = crate::base::Span::of_file(&path);
+        let mode = Mode::File { options: FileOptions::default(), file: span.file.clone() };
+        self.scope.templar.code(&text.into(), &mode, &span).map(Some)
+    }
+
+    fn include(&mut self, template: &Expression, ignore_missing: bool, sink: &mut Sink) -> Outcome<()> {
+        let Some(code) = self.load(template, ignore_missing)? else {
+            return Ok(());
+        };
+        let _nested = super::scope::Nested::enter().map_err(|fault| fault.at(&self.origin, template.position))?;
+        let mut inner = Machine { frames: self.frames.clone(), ..Machine::new(self.scope.clone(), file_origin(&code)) };
+        inner.frames.push(frame());
+        let value = inner.run()?;
+        sink.push(value)
+    }
+
+    fn module(&mut self, template: &Expression) -> Outcome<IndexMap<Arc<str>, Val>> {
+        let Some(code) = self.load(template, false)? else {
+            return Ok(IndexMap::new());
+        };
+        let _nested = super::scope::Nested::enter().map_err(|fault| fault.at(&self.origin, template.position))?;
+        let mut inner = Machine { frames: self.frames.clone(), ..Machine::new(self.scope.clone(), file_origin(&code)) };
+        let top = frame();
+        inner.frames.push(top.clone());
+        inner.run()?;
+        let names = lock(&top).iter().cloned().collect();
+        Ok(names)
+    }
+
+    fn import_names(&mut self, template: &Expression, names: &[(Arc<str>, Arc<str>)]) -> Outcome<()> {
+        let module = self.module(template)?;
+        for (name, alias) in names {
+            let value = module.get(name).cloned().unwrap_or_else(|| {
+                let fault = Fault::undefined(format!("the imported template has no `{name}`"));
+                Val::Missing(fault.did_you_mean(name, module.keys().map(AsRef::as_ref)))
+            });
+            self.set(alias.clone(), value);
+        }
+        Ok(())
+    }
+
+    /// `{% call macro() %}…{% endcall %}`.
+    fn call_with(&mut self, call: &Expression, caller: &Arc<MacroCode>) -> Outcome<Val> {
+        let caller = Macro { code: caller.clone(), closure: self.closure() };
+        let super::code::Kind::Call(callee, arguments) = &call.kind else {
+            return Err(Fault::failed("`call` wants a call"));
+        };
+        let callee = self.evaluate(callee)?;
+        let mut arguments = self.arguments(arguments)?;
+        arguments.named.push(("caller".into(), Val::Object(Object::Macro(Arc::new(caller)))));
+        self.invoke(&callee, arguments).map_err(|fault| fault.at(&self.origin, call.position))
+    }
+
+    /// Runs a macro.
+    pub fn call_macro(code: &Macro, mut arguments: super::arguments::Arguments) -> Outcome<Val> {
+        let _nested = super::scope::Nested::enter()?;
+        let mut machine = Machine::from_closure(&code.closure);
+        machine.frames.push(frame());
+        let caller = arguments.take("caller");
+        let mut positional = arguments.positional.into_iter();
+        let mut named: IndexMap<Arc<str>, Val> = arguments.named.into_iter().collect();
+        for (name, default) in &code.code.parameters {
+            let given = positional.next().or_else(|| named.shift_remove(name));
+            let value = match (given, default) {
+                (Some(value), _) => value,
+                (None, Some(default)) => machine.evaluate(default)?,
+                (None, None) => Val::Missing(Fault::undefined(format!("the parameter `{name}` of the macro `{}` was not given", code.code.name))),
+            };
+            machine.set(name.clone(), value);
+        }
+        machine.set("varargs".into(), Val::tuple(positional.collect::<Vec<_>>()));
+        machine.set("kwargs".into(), Val::dict(named));
+        let caller = caller.unwrap_or_else(|| Val::Missing(Fault::undefined("`caller` is undefined: the macro was not used with `{% call %}`")));
+        machine.set("caller".into(), caller);
+        let mut sink = Sink::Empty;
+        machine.body(&code.code.body, &mut sink)?;
+        Ok(match sink {
+            Sink::Empty => Val::str(""),
+            sink => sink.finish(),
+        })
+    }
+}
+
+pub(crate) fn file_origin(code: &Arc<Code>) -> Origin {
+    Origin { span: code.span.clone(), style: crate::base::source::Style::Plain, code: code.clone() }
+}
