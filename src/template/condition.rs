@@ -55,7 +55,11 @@ fn is_all_template(text: &str) -> bool {
 
 fn not_boolean(value: &Val, written: &str) -> Fault {
     let truth = value.truth().unwrap_or(false);
-    let fault = Fault::failed(format!("conditional result ({}) was derived from value of type `{}`, conditionals must have a boolean result", if truth { "True" } else { "False" }, value.type_name()));
+    let fault = Fault::failed(format!(
+        "conditional result ({}) was derived from value of type `{}`, conditionals must have a boolean result",
+        if truth { "True" } else { "False" },
+        value.type_name()
+    ));
     match value {
         Val::Str(_) => fault.help(format!("write `{written} | bool`, or compare: `{written} == \"…\"`")),
         Val::List(_) | Val::Tuple(_) | Val::Map(_) => fault.help(format!("write `{written} | length > 0`")),

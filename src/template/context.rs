@@ -112,7 +112,9 @@ impl Default for Controller {
     /// A controller without vault passwords, environment or settings.
     fn default() -> Self {
         Controller {
-            decrypt: Arc::new(|_| Err(Diagnostic::error("a vault password is needed").help("give one with `--ask-vault-pass` or `--vault-password-file`"))),
+            decrypt: Arc::new(|_| {
+                Err(Diagnostic::error("a vault password is needed").help("give one with `--ask-vault-pass` or `--vault-password-file`"))
+            }),
             redactor: Redactor::default(),
             environment: BTreeMap::new(),
             directory: PathBuf::from("/"),

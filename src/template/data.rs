@@ -86,7 +86,10 @@ impl List {
             },
         };
         let (value, fresh) = render(slot, scope)?;
-        if fresh && let ListState::Own(items, _) = &mut *lock(&self.0) && let Some(slot) = items.get_mut(index) {
+        if fresh
+            && let ListState::Own(items, _) = &mut *lock(&self.0)
+            && let Some(slot) = items.get_mut(index)
+        {
             *slot = Slot::Ready(value.clone());
         }
         Ok(Some(value))
@@ -161,7 +164,10 @@ impl Dict {
             };
         }
         let (value, fresh) = render(slot, scope)?;
-        if fresh && let DictState::Own(entries, _) = &mut *lock(&self.0) && let Some(slot) = entries.get_mut(key) {
+        if fresh
+            && let DictState::Own(entries, _) = &mut *lock(&self.0)
+            && let Some(slot) = entries.get_mut(key)
+        {
             *slot = Slot::Ready(value.clone());
         }
         Ok(Some(value))
@@ -180,10 +186,6 @@ impl Dict {
             DictState::Own(entries, _) => entries.contains_key(key),
             DictState::Names(scope) => key.as_str().is_some_and(|name| scope.context.variables.get(name).is_some()),
         }
-    }
-
-    pub fn text(&self, key: &str) -> Outcome<Option<Val>> {
-        self.get(&Key::from(key))
     }
 
     pub fn entries(&self) -> Outcome<Vec<(Key, Val)>> {
@@ -448,10 +450,6 @@ impl Val {
             Val::Float(_) | Val::Tuple(_) | Val::Object(_) | Val::Bytes(_) => Key::Str(self.text()?),
             Val::List(_) | Val::Map(_) | Val::Omit => return Err(Fault::failed(format!("a `{}` cannot be a key", self.type_name()))),
         })
-    }
-
-    pub fn is_sequence(&self) -> bool {
-        matches!(self, Val::List(_) | Val::Tuple(_)) || matches!(self, Val::Object(object) if object.is_range())
     }
 }
 

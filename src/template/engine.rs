@@ -4,13 +4,13 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, RwLock};
 
 use crate::base::source::Style;
-use crate::base::{Diagnostic, Map, Node, NodeKind, Span, Value};
+use crate::base::{Map, Node, Span, Value};
 
-use super::code::{Code, Expression, Kind, Statement};
+use super::code::{Code, Statement};
 use super::context::{Context, FileOptions};
 use super::data::Val;
 use super::error::Error;
-use super::exec::{Machine, Sink};
+use super::exec::Machine;
 use super::fault::{Fault, Origin, Outcome};
 use super::names::{self, NameKind};
 use super::parse::{self, Mode};
@@ -26,10 +26,12 @@ pub struct Templar {
     shared: Arc<Shared>,
 }
 
+type Compiled = HashMap<Arc<str>, Outcome<Arc<Code>>>;
+
 #[derive(Default)]
 struct Shared {
-    templates: RwLock<HashMap<Mode, HashMap<Arc<str>, Result<Arc<Code>, Fault>>>>,
-    expressions: RwLock<HashMap<Arc<str>, Result<Arc<Code>, Fault>>>,
+    templates: RwLock<HashMap<Mode, Compiled>>,
+    expressions: RwLock<Compiled>,
     decrypted: RwLock<HashMap<Arc<str>, Arc<str>>>,
 }
 
@@ -109,10 +111,13 @@ impl Templar {
     }
 
     pub(crate) fn code(&self, text: &Arc<str>, mode: &Mode, span: &Span) -> Outcome<Arc<Code>> {
-        if let Some(known) = self.shared.templates.read().unwrap_or_else(|poisoned| poisoned.into_inner()).get(mode).and_then(|texts| texts.get(text)) {
+        if let Some(known) =
+            self.shared.templates.read().unwrap_or_else(|poisoned| poisoned.into_inner()).get(mode).and_then(|texts| texts.get(text))
+        {
             return known.clone();
         }
-        let parsed = parse::template(text, mode).map(Arc::new).map_err(|fault| unparsed(fault, text, matches!(mode, Mode::File { .. }), span));
+        let parsed =
+            parse::template(text, mode).map(Arc::new).map_err(|fault| unparsed(fault, text, matches!(mode, Mode::File { .. }), span));
         let mut templates = self.shared.templates.write().unwrap_or_else(|poisoned| poisoned.into_inner());
         let texts = templates.entry(mode.clone()).or_default();
         if texts.len() >= MOST_KEPT {
@@ -147,7 +152,7 @@ impl Templar {
 
     pub(crate) fn run_file(&self, scope: &Arc<Scope>, text: &Arc<str>, options: &FileOptions, span: &Span) -> Outcome<Val> {
         let _rendering = Rendering::enter(text, scope)?;
-        let mode = Mode::File { options: options.clone(), file: span.file.clone() };
+        let mode = Mode::File { options: Box::new(options.clone()), file: span.file.clone() };
         let code = self.code(text, &mode, span)?;
         let origin = Origin { span: span.clone(), style: Style::Plain, code };
         run(scope, origin)
@@ -210,4 +215,98 @@ fn unparsed(fault: Fault, text: &Arc<str>, is_file: bool, span: &Span) -> Fault 
 fn placed(fault: Fault, text: &Arc<str>, style: Style, span: &Span) -> Fault {
     let code = Code::unparsed(text.clone(), false, span.clone());
     fault.in_text(&Origin { span: span.clone(), style, code: Arc::new(code) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn context(json: &str) -> Context {
+        let Value::Map(map) = Value::from_json(serde_json::from_str(json).expect("is JSON")) else {
+            panic!("variables are a mapping");
+        };
+        Context { variables: map, search: Default::default(), controller: Default::default() }
+    }
+
+    fn rendered(text: &str) -> String {
+        let context = context(r#"{"name": "web", "list": [3, 1, 2], "map": {"a": 1, "b": {"c": "deep"}}, "yes": true, "nothing": null}"#);
+        match Templar::new().render_text(text, &Span::origin("<test>"), &context) {
+            Ok(value) => value.to_repr(),
+            Err(error) => format!("error: {error}"),
+        }
+    }
+
+    #[test]
+    fn an_expression_alone_keeps_its_type_and_mixed_text_is_text() {
+        assert_eq!(rendered("{{ list }}"), "[3, 1, 2]");
+        assert_eq!(rendered("{{ 1 + 1 }}"), "2");
+        assert_eq!(rendered("{{ map.b.c }} {{ list }}"), "'deep [3, 1, 2]'");
+        assert_eq!(rendered("{% if yes %}{{ list }}{% endif %}"), "[3, 1, 2]");
+        assert_eq!(rendered("plain"), "'plain'");
+    }
+
+    #[test]
+    fn undefined_names_chain_to_a_default_and_are_errors_when_used() {
+        assert_eq!(rendered("{{ a.b.c | default('x') }}"), "'x'");
+        assert_eq!(rendered("{{ map.x.y is defined }}"), "False");
+        assert_eq!(rendered("{{ nme }}"), "error: <test>: `nme` is undefined (did you mean `name`?)");
+        assert_eq!(rendered("{{ map.zzz }}"), "error: <test>: object of type `dict` has no attribute `zzz`");
+        assert_eq!(rendered("{{ nme | upper | default('x') }}"), "error: <test>: there is no filter `upper`");
+    }
+
+    #[test]
+    fn lists_and_mappings_change_in_place() {
+        assert_eq!(rendered("{% set l = [] %}{% for i in list %}{% do l.append(i * 2) %}{% endfor %}{{ l }}"), "[6, 2, 4]");
+        assert_eq!(rendered("{% set d = {} %}{% do d.update({'a': 1}) %}{% do d.update(b=2) %}{{ d }}"), "{'a': 1, 'b': 2}");
+        assert_eq!(rendered("{{ list.append(1) }}{{ list }}"), "[3, 1, 2, 1]");
+    }
+
+    #[test]
+    fn loops_know_where_they_are() {
+        assert_eq!(
+            rendered("{% for i in list if i > 1 %}{{ loop.index }}/{{ loop.length }}{{ ',' if not loop.last }}{% endfor %}"),
+            "error: <test>: the inline `if` was false and has no `else`"
+        );
+        assert_eq!(rendered("{% for i in list %}{% if i == 1 %}{% continue %}{% endif %}{{ i }}{% else %}none{% endfor %}"), "'32'");
+        assert_eq!(
+            rendered("{% for k, v in map.items() recursive %}{{ k }}{% if v is mapping %}({{ loop(v.items()) }}){% endif %}{% endfor %}"),
+            "'ab(c)'"
+        );
+    }
+
+    #[test]
+    fn macros_see_their_parameters_and_callers() {
+        assert_eq!(rendered("{% macro m(a, b=2) %}{{ a }}-{{ b }}{{ varargs }}{% endmacro %}{{ m(1) }} {{ m(1, b=3) }}"), "'1-2() 1-3()'");
+        assert_eq!(rendered("{% macro m() %}[{{ caller() }}]{% endmacro %}{% call m() %}x{% endcall %}"), "'[x]'");
+    }
+
+    #[test]
+    fn a_variable_that_needs_itself_is_reported() {
+        let span = Span::new("vars.yml", 3, 4);
+        struct Loop(Span);
+        impl crate::template::Variables for Loop {
+            fn get(&self, name: &str) -> Option<crate::template::Variable> {
+                let other = if name == "a" { "{{ b }}" } else { "{{ a }}" };
+                matches!(name, "a" | "b").then(|| crate::template::Variable::Source(Node::text(self.0.clone(), texts(other))))
+            }
+            fn names(&self) -> Vec<String> {
+                vec!["a".into(), "b".into()]
+            }
+        }
+        // The same text every time, as a loaded file has it.
+        fn texts(text: &'static str) -> Arc<str> {
+            static KEPT: std::sync::LazyLock<(Arc<str>, Arc<str>)> = std::sync::LazyLock::new(|| ("{{ a }}".into(), "{{ b }}".into()));
+            if text == "{{ a }}" { KEPT.0.clone() } else { KEPT.1.clone() }
+        }
+        let context = Context { variables: Arc::new(Loop(span.clone())), search: Default::default(), controller: Default::default() };
+        let error = Templar::new().render_text("{{ a }}", &span, &context).expect_err("loops");
+        assert!(error.diagnostic.message.contains("recursive loop"), "{error}");
+    }
+
+    #[test]
+    fn free_names_leave_out_what_the_template_sets() {
+        let names = Templar::new()
+            .free_names("{% set x = a %}{{ x }}{{ b.c[d] }}{% for i in e %}{{ i }}{% endfor %}{{ lookup('file', f) }}", NameKind::Template);
+        assert_eq!(names.into_iter().collect::<Vec<_>>(), ["a", "b", "d", "e", "f", "lookup:file"]);
+    }
 }

@@ -157,7 +157,10 @@ impl Machine {
                 *number = match (&value, super::number::whole(&value)) {
                     (Val::Null, _) => None,
                     (_, Some(whole)) => Some(whole),
-                    _ => return Err(Fault::failed(format!("a slice wants whole numbers, not `{}`", value.type_name())).at(&self.origin, bound.position)),
+                    _ => {
+                        return Err(Fault::failed(format!("a slice wants whole numbers, not `{}`", value.type_name()))
+                            .at(&self.origin, bound.position));
+                    }
                 };
             }
         }
@@ -180,7 +183,11 @@ impl Machine {
                             evaluated.named.push((key.to_string().into(), value));
                         }
                     }
-                    other => return Err(Fault::failed(format!("`**` wants a mapping, not `{}`", other.type_name())).at(&self.origin, value.position)),
+                    other => {
+                        return Err(
+                            Fault::failed(format!("`**` wants a mapping, not `{}`", other.type_name())).at(&self.origin, value.position)
+                        );
+                    }
                 },
             }
         }

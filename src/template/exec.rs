@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex};
 use indexmap::IndexMap;
 
 use super::code::{Block, Code, Expression, Loop, MacroCode, Statement, Target};
-use super::context::FileOptions;
 use super::data::Val;
 use super::fault::{Fault, Origin, Outcome};
 use super::object::{Closure, LoopState, Macro, Object};
@@ -14,7 +13,9 @@ use super::parse::Mode;
 use super::scope::Scope;
 
 /// The names a template has set, innermost frame last. Frames are shared: a macro sees what is set after it was defined.
-pub(crate) type Frames = Vec<Arc<Mutex<Vec<(Arc<str>, Val)>>>>;
+pub(crate) type Frames = Vec<Frame>;
+
+type Frame = Arc<Mutex<Vec<(Arc<str>, Val)>>>;
 
 /// What a template has written. A single piece keeps its type, as in ansible-core; several are joined as text.
 pub(crate) enum Sink {
@@ -71,7 +72,7 @@ impl Sink {
     }
 }
 
-fn frame() -> Arc<Mutex<Vec<(Arc<str>, Val)>>> {
+fn frame() -> Frame {
     Arc::new(Mutex::new(Vec::new()))
 }
 
@@ -374,9 +375,10 @@ impl Machine {
         let Some(path) = found else {
             return Ok(None);
         };
-        let text = std::fs::read_to_string(&path).map_err(|error| Fault::failed(format!("`{}` cannot be read: {error}", path.display())))?;
+        let text =
+            std::fs::read_to_string(&path).map_err(|error| Fault::failed(format!("`{}` cannot be read: {error}", path.display())))?;
         let span = crate::base::Span::of_file(&path);
-        let mode = Mode::File { options: FileOptions::default(), file: span.file.clone() };
+        let mode = Mode::File { options: Box::default(), file: span.file.clone() };
         self.scope.templar.code(&text.into(), &mode, &span).map(Some)
     }
 
@@ -441,13 +443,16 @@ impl Machine {
             let value = match (given, default) {
                 (Some(value), _) => value,
                 (None, Some(default)) => machine.evaluate(default)?,
-                (None, None) => Val::Missing(Fault::undefined(format!("the parameter `{name}` of the macro `{}` was not given", code.code.name))),
+                (None, None) => {
+                    Val::Missing(Fault::undefined(format!("the parameter `{name}` of the macro `{}` was not given", code.code.name)))
+                }
             };
             machine.set(name.clone(), value);
         }
         machine.set("varargs".into(), Val::tuple(positional.collect::<Vec<_>>()));
         machine.set("kwargs".into(), Val::dict(named));
-        let caller = caller.unwrap_or_else(|| Val::Missing(Fault::undefined("`caller` is undefined: the macro was not used with `{% call %}`")));
+        let caller =
+            caller.unwrap_or_else(|| Val::Missing(Fault::undefined("`caller` is undefined: the macro was not used with `{% call %}`")));
         machine.set("caller".into(), caller);
         let mut sink = Sink::Empty;
         machine.body(&code.code.body, &mut sink)?;

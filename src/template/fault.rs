@@ -55,7 +55,16 @@ pub(crate) struct Place {
 
 impl Fault {
     fn new(cause: Cause) -> Self {
-        Fault(Arc::new(Inner { cause, place: None, position: None, plugin: None, trail: Vec::new(), causes: Vec::new(), help: Vec::new(), scope: None }))
+        Fault(Arc::new(Inner {
+            cause,
+            place: None,
+            position: None,
+            plugin: None,
+            trail: Vec::new(),
+            causes: Vec::new(),
+            help: Vec::new(),
+            scope: None,
+        }))
     }
 
     /// A filter, test or operator refuses. The message is one lower-case sentence.

@@ -65,7 +65,8 @@ pub(crate) fn percent(template: &str, values: &Val) -> Outcome<String> {
         }
         used = true;
         let value = match &key {
-            Some(key) => operate::subscript(values, &Val::str(key.as_str()))?.ok_or_else(|| Fault::failed(format!("the `%` format has no value for `{key}`")))?,
+            Some(key) => operate::subscript(values, &Val::str(key.as_str()))?
+                .ok_or_else(|| Fault::failed(format!("the `%` format has no value for `{key}`")))?,
             None => next()?,
         };
         out.push_str(&percent_value(&value, kind, spec)?);
@@ -85,7 +86,8 @@ fn percent_value(value: &Val, kind: char, mut spec: Spec) -> Outcome<String> {
             other => other.text()?.to_string(),
         },
         'd' | 'i' | 'u' | 'x' | 'X' | 'o' | 'e' | 'E' | 'f' | 'F' | 'g' | 'G' => {
-            let number = number::of(value).ok_or_else(|| Fault::failed(format!("`%{kind}` wants a number, not `{}`", value.type_name())))?;
+            let number =
+                number::of(value).ok_or_else(|| Fault::failed(format!("`%{kind}` wants a number, not `{}`", value.type_name())))?;
             let number = match (kind, number) {
                 ('d' | 'i' | 'u' | 'x' | 'X' | 'o', Number::Float(float)) => Number::Int(float.trunc() as i64),
                 (_, number) => number,
@@ -272,7 +274,9 @@ fn write_number(number: Number, spec: &Spec) -> Outcome<String> {
         (Number::Int(whole), Some('X')) => (whole < 0, format!("{}{:X}", if spec.alternate { "0X" } else { "" }, whole.unsigned_abs())),
         (Number::Int(whole), Some('o')) => (whole < 0, format!("{}{:o}", if spec.alternate { "0o" } else { "" }, whole.unsigned_abs())),
         (Number::Int(whole), Some('b')) => (whole < 0, format!("{}{:b}", if spec.alternate { "0b" } else { "" }, whole.unsigned_abs())),
-        (Number::Int(whole), Some('c')) => (false, u32::try_from(whole).ok().and_then(char::from_u32).map(String::from).unwrap_or_default()),
+        (Number::Int(whole), Some('c')) => {
+            (false, u32::try_from(whole).ok().and_then(char::from_u32).map(String::from).unwrap_or_default())
+        }
         (number, kind) => (number.float().is_sign_negative(), float(number.float().abs(), kind, spec.precision)?),
     };
     let body = match spec.grouping {
@@ -295,7 +299,7 @@ fn group(body: &str, separator: char) -> String {
     let end = body.find(['.', 'e', 'E', '%']).unwrap_or(body.len());
     let mut out = String::new();
     for (index, digit) in body[..end].chars().enumerate() {
-        if index > 0 && (end - index) % 3 == 0 {
+        if index > 0 && (end - index).is_multiple_of(3) {
             out.push(separator);
         }
         out.push(digit);

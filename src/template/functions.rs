@@ -47,7 +47,9 @@ pub(crate) fn call(function: Function, arguments: Arguments, scope: &Arc<Scope>)
 fn range(arguments: Arguments) -> Outcome<Val> {
     let mut numbers = Vec::new();
     for value in &arguments.positional {
-        numbers.push(number::whole(value).ok_or_else(|| Fault::failed(format!("`range()` wants whole numbers, not `{}`", value.type_name())))?);
+        numbers.push(
+            number::whole(value).ok_or_else(|| Fault::failed(format!("`range()` wants whole numbers, not `{}`", value.type_name())))?,
+        );
     }
     let (start, stop, step) = match numbers[..] {
         [stop] => (0, stop, 1),

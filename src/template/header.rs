@@ -37,7 +37,8 @@ fn set(options: &mut FileOptions, key: &str, value: &str) -> Outcome<()> {
         "lstrip_blocks" => options.lstrip_blocks = flag(key, value)?,
         "keep_trailing_newline" => options.keep_trailing_newline = flag(key, value)?,
         _ => {
-            let known = ["block_start_string", "variable_start_string", "comment_start_string", "trim_blocks", "lstrip_blocks", "newline_sequence"];
+            let known =
+                ["block_start_string", "variable_start_string", "comment_start_string", "trim_blocks", "lstrip_blocks", "newline_sequence"];
             return Err(Fault::syntax(format!("`{key}` is no option of a `#jinja2:` line")).did_you_mean(key, known));
         }
     }
@@ -81,7 +82,7 @@ mod tests {
 
     #[test]
     fn an_unknown_option_is_refused() {
-        let fault = apply("#jinja2: trim_block: False\nx", &mut FileOptions::default()).err().expect("refused");
+        let fault = apply("#jinja2: trim_block: False\nx", &mut FileOptions::default()).expect_err("refused");
         assert_eq!(fault.message(), "`trim_block` is no option of a `#jinja2:` line");
     }
 }

@@ -51,7 +51,11 @@ fn by_search(start: &Span, text: &str, place: &Place) -> Option<Span> {
     let lines = file_lines(start)?;
     let reach = text.lines().count() * 4 + 40;
     for (number, line) in lines.iter().enumerate().skip(start.line.saturating_sub(1) as usize).take(reach) {
-        let from = if number + 1 == start.line as usize { line.char_indices().nth(start.column.saturating_sub(1) as usize).map_or(0, |(at, _)| at) } else { 0 };
+        let from = if number + 1 == start.line as usize {
+            line.char_indices().nth(start.column.saturating_sub(1) as usize).map_or(0, |(at, _)| at)
+        } else {
+            0
+        };
         if let Some(at) = line[from..].find(&wanted) {
             let column = line[..from + at].chars().count() as u32 + 1;
             return Some(Span { file: start.file.clone(), line: number as u32 + 1, column, length: 0 });

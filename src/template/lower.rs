@@ -14,17 +14,18 @@ use super::{filters, tests};
 
 pub(crate) struct Lowering<F> {
     position: F,
-    blocks: RefCell<HashMap<Arc<str>, Arc<Block>>>,
+    blocks: RefCell<Blocks>,
 }
 
 type Body = Arc<[Statement]>;
+type Blocks = HashMap<Arc<str>, Arc<Block>>;
 
 impl<F: Fn(Span) -> Position> Lowering<F> {
     pub fn new(position: F) -> Self {
         Lowering { position, blocks: RefCell::default() }
     }
 
-    pub fn root(self, body: &[ast::Stmt<'_>]) -> Outcome<(Body, HashMap<Arc<str>, Arc<Block>>)> {
+    pub fn root(self, body: &[ast::Stmt<'_>]) -> Outcome<(Body, Blocks)> {
         let body = self.body(body)?;
         Ok((body, self.blocks.into_inner()))
     }
@@ -55,7 +56,9 @@ impl<F: Fn(Span) -> Position> Lowering<F> {
                 body: self.body(&set.body)?,
             },
             ast::Stmt::AutoEscape(group) => Statement::Group(self.body(&group.body)?),
-            ast::Stmt::FilterBlock(block) => Statement::FilterBlock { filter: self.expression(&block.filter)?, body: self.body(&block.body)? },
+            ast::Stmt::FilterBlock(block) => {
+                Statement::FilterBlock { filter: self.expression(&block.filter)?, body: self.body(&block.body)? }
+            }
             ast::Stmt::Block(block) => self.block(block)?,
             ast::Stmt::Import(import) => Statement::Import { template: self.expression(&import.expr)?, name: name_of(&import.name)? },
             ast::Stmt::FromImport(import) => {
@@ -67,7 +70,9 @@ impl<F: Fn(Span) -> Position> Lowering<F> {
                 Statement::FromImport { template: self.expression(&import.expr)?, names: names.collect::<Outcome<_>>()? }
             }
             ast::Stmt::Extends(extends) => Statement::Extends(self.expression(&extends.name)?),
-            ast::Stmt::Include(include) => Statement::Include { template: self.expression(&include.name)?, ignore_missing: include.ignore_missing },
+            ast::Stmt::Include(include) => {
+                Statement::Include { template: self.expression(&include.name)?, ignore_missing: include.ignore_missing }
+            }
             ast::Stmt::Macro(code) => Statement::Macro(Arc::new(self.macro_code(code)?)),
             ast::Stmt::CallBlock(block) => {
                 Statement::CallBlock { call: self.call(&block.call)?, caller: Arc::new(self.macro_code(&block.macro_decl)?) }

@@ -184,7 +184,9 @@ impl Reader {
     fn arguments(&mut self, arguments: &[Argument]) {
         for argument in arguments {
             match argument {
-                Argument::Positional(value) | Argument::Named(_, value) | Argument::Spread(value) | Argument::SpreadNamed(value) => self.expression(value),
+                Argument::Positional(value) | Argument::Named(_, value) | Argument::Spread(value) | Argument::SpreadNamed(value) => {
+                    self.expression(value)
+                }
             }
         }
     }

@@ -8,15 +8,19 @@ use jiff::civil::DateTime;
 
 use crate::base::Value;
 
+use super::code::{Block, Loop, MacroCode};
 use super::data::Val;
 use super::exec::Frames;
 use super::fault::{Fault, Origin, Outcome};
-use super::code::{Block, Loop, MacroCode};
 use super::scope::Scope;
 
 #[derive(Clone)]
 pub(crate) enum Object {
-    Range { start: i64, stop: i64, step: i64 },
+    Range {
+        start: i64,
+        stop: i64,
+        step: i64,
+    },
     Namespace(Arc<Mutex<IndexMap<Arc<str>, Val>>>),
     Loop(Arc<LoopState>),
     Macro(Arc<Macro>),
@@ -194,7 +198,8 @@ impl Object {
         match self {
             Object::Moment(moment) => Ok(super::methods::time::isoformat(moment).into()),
             Object::Module(_) | Object::Blocks => Ok("".into()),
-            other => Err(Fault::failed(format!("a `{}` cannot be stored in a variable", other.type_name())).help("pass it through a filter such as `list` first")),
+            other => Err(Fault::failed(format!("a `{}` cannot be stored in a variable", other.type_name()))
+                .help("pass it through a filter such as `list` first")),
         }
     }
 

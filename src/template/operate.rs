@@ -31,8 +31,12 @@ pub(crate) fn binary(operator: Operator, left: &Val, right: &Val) -> Outcome<Val
             items.extend(right.items()?);
             Ok(Val::list(items))
         }
-        (Operator::Add, Val::Tuple(left), Val::Tuple(right)) => Ok(Val::tuple(left.iter().chain(right.iter()).cloned().collect::<Vec<_>>())),
-        (Operator::Multiply, sequence, count) | (Operator::Multiply, count, sequence) if number::whole(count).is_some() && repeatable(sequence) => {
+        (Operator::Add, Val::Tuple(left), Val::Tuple(right)) => {
+            Ok(Val::tuple(left.iter().chain(right.iter()).cloned().collect::<Vec<_>>()))
+        }
+        (Operator::Multiply, sequence, count) | (Operator::Multiply, count, sequence)
+            if number::whole(count).is_some() && repeatable(sequence) =>
+        {
             repeat(sequence, number::whole(count).unwrap_or(0))
         }
         (Operator::Remainder, Val::Str(template), values) => format::percent(template, values).map(Val::str),
@@ -67,7 +71,9 @@ pub(crate) fn unsupported(operator: Operator, left: &Val, right: &Val) -> Fault 
     };
     let fault = Fault::failed(format!("`{sign}` cannot be used on `{}` and `{}`", left.type_name(), right.type_name()));
     match (operator, left, right) {
-        (Operator::Add, Val::Str(_), _) | (Operator::Add, _, Val::Str(_)) => fault.help("join texts with `~`, or make a number of the text with `| int`"),
+        (Operator::Add, Val::Str(_), _) | (Operator::Add, _, Val::Str(_)) => {
+            fault.help("join texts with `~`, or make a number of the text with `| int`")
+        }
         _ => fault,
     }
 }
@@ -258,7 +264,8 @@ pub(crate) fn slice(value: &Val, bounds: [Option<i64>; 3]) -> Outcome<Val> {
             at += step;
         }
     } else {
-        let (mut at, stop) = (start.map_or(length - 1, |bound| clamp(bound, -1, length - 1)), stop.map_or(-1, |bound| clamp(bound, -1, length - 1)));
+        let (mut at, stop) =
+            (start.map_or(length - 1, |bound| clamp(bound, -1, length - 1)), stop.map_or(-1, |bound| clamp(bound, -1, length - 1)));
         while at > stop {
             taken.push(items[at as usize].clone());
             at += step;

@@ -19,7 +19,7 @@ pub(crate) enum Mode {
     /// A scalar of a YAML file: YAML has dealt with the backslashes in `{{ }}` already. (In `{% %}` Jinja deals with them, as in ansible-core.)
     Yaml,
     /// A template of its own: `template`, `include`, `import`.
-    File { options: FileOptions, file: Arc<str> },
+    File { options: Box<FileOptions>, file: Arc<str> },
 }
 
 /// The text as the parser gets it, with the positions of the characters that were added.
@@ -46,7 +46,7 @@ impl Prepared {
 pub(crate) fn template(source: &Arc<str>, mode: &Mode) -> Outcome<Code> {
     let (mut options, is_file) = match mode {
         Mode::Yaml => (FileOptions::default(), false),
-        Mode::File { options, .. } => (options.clone(), true),
+        Mode::File { options, .. } => (options.as_ref().clone(), true),
     };
     let (body, skipped) = header::apply(source, &mut options)?;
     let mut prepared = prepare(body, &options, !is_file);
@@ -84,7 +84,9 @@ fn refused(error: &minijinja::Error, prepared: &Prepared) -> Fault {
         let before = prepared.text.get(..range.start).unwrap_or("");
         before.chars().rev().take_while(|character| *character != '\n').count() as u32
     });
-    let length = error.range().map_or(0, |range| prepared.text.get(range).map_or(0, |text| text.lines().next().unwrap_or("").chars().count() as u32));
+    let length = error
+        .range()
+        .map_or(0, |range| prepared.text.get(range).map_or(0, |text| text.lines().next().unwrap_or("").chars().count() as u32));
     let position = Position { line: line + prepared.skipped, column: prepared.column(line, column), length };
     Fault::syntax(format!("syntax error in template: {message}")).at_position(position)
 }

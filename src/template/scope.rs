@@ -33,7 +33,11 @@ impl Rendering {
         RENDERING.with_borrow_mut(|stack| {
             if let Some(start) = stack.iter().position(|(text, variables, _)| (*text, *variables) == key) {
                 let chain: Vec<String> = stack[start..].iter().map(|(_, _, text)| format!("`{}`", text.trim())).collect();
-                return Err(Fault::failed("recursive loop detected in template").cause(format!("it needs itself: {} needs {}", chain.join(" needs "), chain[0])));
+                return Err(Fault::failed("recursive loop detected in template").cause(format!(
+                    "it needs itself: {} needs {}",
+                    chain.join(" needs "),
+                    chain[0]
+                )));
             }
             if stack.len() >= DEEPEST {
                 return Err(Fault::failed(format!("templates are nested more than {DEEPEST} deep")));

@@ -42,8 +42,15 @@ pub(crate) fn find(name: &str) -> Option<&'static Filter> {
 }
 
 /// The collections whose plugins are built in here.
-const COLLECTIONS: [&str; 7] =
-    ["ansible.builtin.", "ansible.legacy.", "community.general.", "ansible.utils.", "ansible.netcommon.", "ansible.posix.", "community.crypto."];
+const COLLECTIONS: [&str; 7] = [
+    "ansible.builtin.",
+    "ansible.legacy.",
+    "community.general.",
+    "ansible.utils.",
+    "ansible.netcommon.",
+    "ansible.posix.",
+    "community.crypto.",
+];
 
 pub(crate) fn short(name: &str) -> &str {
     COLLECTIONS.iter().find_map(|collection| name.strip_prefix(collection)).unwrap_or(name)

@@ -82,7 +82,8 @@ fn end(arguments: Arguments, first: bool) -> Outcome<Val> {
             if first { items.first().cloned() } else { items.last().cloned() }
         }
     };
-    Ok(found.unwrap_or_else(|| Val::Missing(Fault::undefined(format!("no {} item, sequence was empty", if first { "first" } else { "last" })))))
+    Ok(found
+        .unwrap_or_else(|| Val::Missing(Fault::undefined(format!("no {} item, sequence was empty", if first { "first" } else { "last" })))))
 }
 
 fn sort(arguments: Arguments, _: &Arc<Scope>) -> Outcome<Val> {
@@ -170,7 +171,10 @@ fn batch(arguments: Arguments, _: &Arc<Scope>) -> Outcome<Val> {
 
 fn slice(arguments: Arguments, _: &Arc<Scope>) -> Outcome<Val> {
     let bound = arguments.bind(["value", "slices", "fill_with"])?;
-    let slices = usize::try_from(bound.int_or(1, 0)?).ok().filter(|slices| *slices > 0).ok_or_else(|| Fault::failed("the number of slices must be positive"))?;
+    let slices = usize::try_from(bound.int_or(1, 0)?)
+        .ok()
+        .filter(|slices| *slices > 0)
+        .ok_or_else(|| Fault::failed("the number of slices must be positive"))?;
     let items = bound.items(0)?;
     let (each, longer) = (items.len() / slices, items.len() % slices);
     let mut rest = items.into_iter();

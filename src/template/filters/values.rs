@@ -7,8 +7,8 @@ use super::super::data::Val;
 use super::super::fault::{Fault, Outcome};
 use super::super::number::{self, Number};
 use super::super::object::Object;
-use super::super::scope::Scope;
 use super::super::operate;
+use super::super::scope::Scope;
 use super::{Filter, filter, seeing_missing};
 
 pub(crate) const FILTERS: &[Filter] = &[
@@ -212,7 +212,8 @@ fn file_size(arguments: Arguments, _: &Arc<Scope>) -> Outcome<Val> {
     if bytes < base {
         return Ok(Val::str(format!("{} Bytes", bytes as i64)));
     }
-    let units = if binary { ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB", "ZiB", "YiB"] } else { ["kB", "MB", "GB", "TB", "PB", "EB", "ZB", "YB"] };
+    let units =
+        if binary { ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB", "ZiB", "YiB"] } else { ["kB", "MB", "GB", "TB", "PB", "EB", "ZB", "YB"] };
     let mut unit = base;
     for (index, name) in units.iter().enumerate() {
         unit = base.powi(index as i32 + 2);
@@ -222,4 +223,3 @@ fn file_size(arguments: Arguments, _: &Arc<Scope>) -> Outcome<Val> {
     }
     Ok(Val::str(format!("{:.1} {}", base * bytes / unit, units[7])))
 }
-

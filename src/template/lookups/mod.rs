@@ -34,18 +34,6 @@ impl Options {
         self.0.iter().find(|(known, _)| known.as_ref() == name).map(|(_, value)| value)
     }
 
-    pub fn text(&self, name: &str) -> Outcome<Option<Arc<str>>> {
-        self.get(name).filter(|value| !matches!(value, Val::Null)).map(Val::text).transpose()
-    }
-
-    pub fn flag(&self, name: &str, default: bool) -> Outcome<bool> {
-        match self.get(name) {
-            Some(Val::Str(text)) => Ok(matches!(text.to_lowercase().as_str(), "yes" | "on" | "1" | "true" | "t" | "y")),
-            Some(value) => value.truth(),
-            None => Ok(default),
-        }
-    }
-
     fn take(&mut self, name: &str) -> Option<Val> {
         let at = self.0.iter().position(|(known, _)| known.as_ref() == name)?;
         Some(self.0.remove(at).1)
@@ -54,9 +42,9 @@ impl Options {
 
 fn find(name: &str) -> Outcome<&'static Lookup> {
     let all = || THEMES.iter().flat_map(|theme| theme.iter());
-    all().find(|lookup| lookup.name == short(name)).ok_or_else(|| {
-        Fault::failed(format!("there is no lookup `{name}`")).did_you_mean(short(name), all().map(|lookup| lookup.name))
-    })
+    all()
+        .find(|lookup| lookup.name == short(name))
+        .ok_or_else(|| Fault::failed(format!("there is no lookup `{name}`")).did_you_mean(short(name), all().map(|lookup| lookup.name)))
 }
 
 /// Whether a lookup looks at missing terms itself.

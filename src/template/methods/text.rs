@@ -8,10 +8,50 @@ use super::super::fault::{Fault, Outcome};
 use super::super::format;
 
 pub(crate) const METHODS: [&str; 44] = [
-    "capitalize", "casefold", "center", "count", "encode", "endswith", "expandtabs", "find", "format", "format_map", "index", "isalnum", "isalpha",
-    "isascii", "isdecimal", "isdigit", "isidentifier", "islower", "isnumeric", "isspace", "istitle", "isupper", "join", "ljust", "lower", "lstrip",
-    "partition", "removeprefix", "removesuffix", "replace", "rfind", "rindex", "rjust", "rpartition", "rsplit", "rstrip", "split", "splitlines",
-    "startswith", "strip", "swapcase", "title", "upper", "zfill",
+    "capitalize",
+    "casefold",
+    "center",
+    "count",
+    "encode",
+    "endswith",
+    "expandtabs",
+    "find",
+    "format",
+    "format_map",
+    "index",
+    "isalnum",
+    "isalpha",
+    "isascii",
+    "isdecimal",
+    "isdigit",
+    "isidentifier",
+    "islower",
+    "isnumeric",
+    "isspace",
+    "istitle",
+    "isupper",
+    "join",
+    "ljust",
+    "lower",
+    "lstrip",
+    "partition",
+    "removeprefix",
+    "removesuffix",
+    "replace",
+    "rfind",
+    "rindex",
+    "rjust",
+    "rpartition",
+    "rsplit",
+    "rstrip",
+    "split",
+    "splitlines",
+    "startswith",
+    "strip",
+    "swapcase",
+    "title",
+    "upper",
+    "zfill",
 ];
 
 pub(crate) fn call(text: &Arc<str>, name: &str, arguments: Arguments) -> Outcome<Val> {
@@ -52,7 +92,11 @@ pub(crate) fn call(text: &Arc<str>, name: &str, arguments: Arguments) -> Outcome
         "title" => Val::str(title(text)),
         "lower" | "casefold" => Val::str(text.to_lowercase()),
         "upper" => Val::str(text.to_uppercase()),
-        "swapcase" => Val::str(text.chars().flat_map(|c| if c.is_uppercase() { c.to_lowercase().collect::<Vec<_>>() } else { c.to_uppercase().collect() }).collect::<String>()),
+        "swapcase" => Val::str(
+            text.chars()
+                .flat_map(|c| if c.is_uppercase() { c.to_lowercase().collect::<Vec<_>>() } else { c.to_uppercase().collect() })
+                .collect::<String>(),
+        ),
         _ => Val::Bool(is(text, name)),
     })
 }
@@ -82,7 +126,10 @@ fn join(text: &str, bound: &Bound<1>) -> Outcome<Val> {
         }
         match item.present()? {
             Val::Str(item) => joined.push_str(&item),
-            other => return Err(Fault::failed(format!("`join()` wants texts, and element {index} is `{}`", other.type_name())).help("use the filter `join`, or `map('string')` first")),
+            other => {
+                return Err(Fault::failed(format!("`join()` wants texts, and element {index} is `{}`", other.type_name()))
+                    .help("use the filter `join`, or `map('string')` first"));
+            }
         }
     }
     Ok(Val::str(joined))
@@ -317,8 +364,8 @@ mod tests {
             let arguments = match name {
                 "join" => Arguments::of(vec![Val::list(Vec::new())]),
                 "format_map" => Arguments::of(vec![Val::dict(Vec::<(String, Val)>::new())]),
-                "index" | "rindex" | "startswith" | "endswith" | "find" | "rfind" | "count" | "partition" | "rpartition" | "removeprefix"
-                | "removesuffix" => Arguments::of(vec![Val::str("a")]),
+                "index" | "rindex" | "startswith" | "endswith" | "find" | "rfind" | "count" | "partition" | "rpartition"
+                | "removeprefix" | "removesuffix" => Arguments::of(vec![Val::str("a")]),
                 "replace" => Arguments::of(vec![Val::str("a"), Val::str("b")]),
                 "center" | "ljust" | "rjust" | "zfill" => Arguments::of(vec![Val::Int(5)]),
                 _ => Arguments::default(),

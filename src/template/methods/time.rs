@@ -64,7 +64,13 @@ pub(crate) fn isoformat(moment: &DateTime) -> String {
 }
 
 pub(crate) fn moment_repr(moment: &DateTime) -> String {
-    let mut fields = vec![i64::from(moment.year()), i64::from(moment.month()), i64::from(moment.day()), i64::from(moment.hour()), i64::from(moment.minute())];
+    let mut fields = vec![
+        i64::from(moment.year()),
+        i64::from(moment.month()),
+        i64::from(moment.day()),
+        i64::from(moment.hour()),
+        i64::from(moment.minute()),
+    ];
     let micros = i64::from(moment.subsec_nanosecond() / 1000);
     if moment.second() != 0 || micros != 0 {
         fields.push(i64::from(moment.second()));
@@ -127,7 +133,9 @@ fn replace(moment: &DateTime, arguments: Arguments) -> Outcome<Val> {
 
 pub(crate) fn arithmetic(operator: Operator, left: &Object, right: &Object) -> Outcome<Val> {
     let refused = || operate::unsupported(operator, &Val::Object(left.clone()), &Val::Object(right.clone()));
-    let moment = |moment: Result<DateTime, jiff::Error>| moment.map(|moment| Val::Object(Object::Moment(moment))).map_err(|error| Fault::failed(error.to_string()));
+    let moment = |moment: Result<DateTime, jiff::Error>| {
+        moment.map(|moment| Val::Object(Object::Moment(moment))).map_err(|error| Fault::failed(error.to_string()))
+    };
     match (operator, left, right) {
         (Operator::Subtract, Object::Moment(left), Object::Moment(right)) => Ok(Val::Object(Object::Duration(left.duration_since(*right)))),
         (Operator::Subtract, Object::Moment(left), Object::Duration(right)) => moment(left.checked_sub(*right)),

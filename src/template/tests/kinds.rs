@@ -8,7 +8,6 @@ use super::super::data::Val;
 use super::super::fault::{Fault, Outcome};
 use super::super::number;
 use super::super::object::Object;
-use super::super::scope::Scope;
 use super::super::{filters, operate};
 use super::{Test, seeing_missing, test};
 
