@@ -1,0 +1,259 @@
+//! Arguments of actions: a mapping, or free-form `k=v` words split as Ansible splits them (quotes and Jinja braces hold together).
+
+use crate::base::{Diagnostic, Node, NodeKind, Span};
+
+/// What an action was given, keys in the order written.
+#[derive(Clone, Debug, Default)]
+pub struct Arguments {
+    pub options: Vec<(String, Node)>,
+    /// The free-form text that is no `k=v`.
+    pub raw: Option<Node>,
+    /// `args: "{{ mapping }}"`, or an action whose whole argument is a template: a mapping once rendered.
+    pub whole: Option<Node>,
+}
+
+impl Arguments {
+    pub fn get(&self, name: &str) -> Option<&Node> {
+        self.options.iter().rev().find(|(known, _)| known == name).map(|(_, node)| node)
+    }
+
+    /// Adds an option unless it is there.
+    pub fn add_default(&mut self, name: &str, node: Node) {
+        if self.get(name).is_none() {
+            self.options.push((name.to_owned(), node));
+        }
+    }
+}
+
+/// Actions whose text is what they run or read; only a few options may stand in it.
+const RAW_ACTIONS: &[&str] = &[
+    "command",
+    "shell",
+    "script",
+    "raw",
+    "expect",
+    "include_vars",
+    "include_tasks",
+    "include_role",
+    "import_tasks",
+    "import_role",
+    "meta",
+    "add_host",
+    "group_by",
+    "set_fact",
+    "include",
+];
+
+/// Options that `command` and its like take out of their text.
+const RAW_OPTIONS: &[&str] =
+    &["creates", "removes", "chdir", "executable", "warn", "stdin", "stdin_add_newline", "strip_empty_ends", "expand_argument_vars"];
+
+/// Actions that take their options out of free-form text but keep the rest as it is.
+const COMMANDS: &[&str] = &["command", "shell", "script", "raw"];
+
+/// The last part of a full name of Ansible's own.
+pub fn short(action: &str) -> &str {
+    action.strip_prefix("ansible.builtin.").or_else(|| action.strip_prefix("ansible.legacy.")).unwrap_or(action)
+}
+
+/// Reads what stands behind an action's name.
+pub fn read(action: &str, node: &Node) -> Result<Arguments, Diagnostic> {
+    match &node.kind {
+        _ if node.is_null() => Ok(Arguments::default()),
+        NodeKind::Map(entries) => Ok(Arguments {
+            options: entries.iter().map(|(key, value)| (key.to_key().to_string(), value.clone())).collect(),
+            ..Arguments::default()
+        }),
+        NodeKind::Str(text, _) => from_text(action, text, node),
+        NodeKind::Data(crate::base::Value::Map(map)) => Ok(Arguments {
+            options: map.iter().map(|(key, value)| (key.to_string(), Node::data(node.span.clone(), value.clone()))).collect(),
+            ..Arguments::default()
+        }),
+        NodeKind::Data(crate::base::Value::Str(text)) => from_text(action, text, node),
+        _ if RAW_ACTIONS.contains(&short(action)) => Ok(Arguments { raw: Some(node.clone()), ..Arguments::default() }),
+        _ => {
+            Err(Diagnostic::error(format!("the arguments of `{action}` must be a mapping or text, not {}", node.type_name()))
+                .at(&node.span))
+        }
+    }
+}
+
+fn from_text(action: &str, text: &str, node: &Node) -> Result<Arguments, Diagnostic> {
+    let name = short(action);
+    if is_one_expression(text) && !RAW_ACTIONS.contains(&name) {
+        return Ok(Arguments { whole: Some(node.clone()), ..Arguments::default() });
+    }
+    let words = split_arguments(text).map_err(|why| Diagnostic::error(why).at(&node.span))?;
+    let mut found = Arguments::default();
+    let mut raw: Vec<String> = Vec::new();
+    for word in words {
+        match key_value(&word) {
+            Some((key, value)) if !COMMANDS.contains(&name) || RAW_OPTIONS.contains(&key) => {
+                found.options.push((key.to_owned(), Node::text(node.span.clone(), unquote(value))));
+            }
+            _ => raw.push(word),
+        }
+    }
+    if !raw.is_empty() {
+        let joined = match COMMANDS.contains(&name) {
+            true => raw.concat_words(),
+            false => raw.iter().map(|word| unquote(word.trim())).collect::<Vec<_>>().join(" "),
+        };
+        if !RAW_ACTIONS.contains(&name) {
+            return Err(Diagnostic::error(format!(
+                "`{}` of `{action}` is no option: free-form arguments are written `option=value`",
+                joined.trim()
+            ))
+            .at(&node.span)
+            .help("write the options as a mapping, one a line"));
+        }
+        found.raw = Some(Node::new(node.span.clone(), keep_style(node, joined)));
+    }
+    Ok(found)
+}
+
+fn keep_style(node: &Node, text: String) -> NodeKind {
+    match &node.kind {
+        NodeKind::Str(_, style) => NodeKind::Str(text.into(), *style),
+        _ => NodeKind::Data(text.into()),
+    }
+}
+
+trait ConcatWords {
+    fn concat_words(&self) -> String;
+}
+
+impl ConcatWords for Vec<String> {
+    /// Words keep their line breaks at the end; others are joined by one space.
+    fn concat_words(&self) -> String {
+        let mut out = String::new();
+        for word in self {
+            if !out.is_empty() && !out.ends_with('\n') {
+                out.push(' ');
+            }
+            out.push_str(word);
+        }
+        out.trim_end_matches('\n').to_owned()
+    }
+}
+
+/// Whether the text is one `{{ … }}` and nothing else.
+pub fn is_one_expression(text: &str) -> bool {
+    let text = text.trim();
+    text.starts_with("{{") && text.ends_with("}}") && text[2..].find("}}") == Some(text.len() - 4)
+}
+
+fn key_value(word: &str) -> Option<(&str, &str)> {
+    let (key, value) = word.split_once('=')?;
+    let is_name = !key.is_empty() && key.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '-' || c == '.');
+    is_name.then_some((key, value.trim_end_matches('\n')))
+}
+
+/// Removes one pair of quotes around a value.
+fn unquote(text: &str) -> String {
+    let bytes = text.as_bytes();
+    match bytes {
+        [first @ (b'"' | b'\''), .., last] if first == last => text[1..text.len() - 1].to_owned(),
+        _ => text.to_owned(),
+    }
+}
+
+/// Splits free-form text into words as Ansible does: at white space outside quotes and outside `{{ }}`, `{% %}`, `{# #}`; a line break stays
+/// at the end of its word.
+///
+/// # Errors
+/// A sentence when quotes or braces are not closed.
+pub fn split_arguments(text: &str) -> Result<Vec<String>, String> {
+    let (mut words, mut word) = (Vec::new(), String::new());
+    let (mut quote, mut depth) = (None::<char>, 0usize);
+    let mut characters = text.chars().peekable();
+    while let Some(c) = characters.next() {
+        match c {
+            '\\' if quote.is_some() || characters.peek().is_some_and(|next| matches!(next, '"' | '\'')) => {
+                word.push(c);
+                word.extend(characters.next());
+                continue;
+            }
+            '"' | '\'' if depth == 0 => match quote {
+                Some(open) if open == c => quote = None,
+                None => quote = Some(c),
+                Some(_) => {}
+            },
+            '{' if matches!(characters.peek(), Some('{' | '%' | '#')) => {
+                depth += 1;
+                word.push(c);
+                word.extend(characters.next());
+                continue;
+            }
+            '}' | '%' | '#' if depth > 0 && characters.peek() == Some(&'}') => {
+                depth -= 1;
+                word.push(c);
+                word.extend(characters.next());
+                continue;
+            }
+            c if c.is_whitespace() && quote.is_none() && depth == 0 => {
+                let ends_line = c == '\n';
+                if !word.is_empty() {
+                    if ends_line {
+                        word.push('\n');
+                    }
+                    words.push(std::mem::take(&mut word));
+                } else if ends_line && let Some(last) = words.last_mut() {
+                    last.push('\n');
+                }
+                continue;
+            }
+            _ => {}
+        }
+        word.push(c);
+    }
+    if quote.is_some() || depth > 0 {
+        let what = if quote.is_some() { "quotes are" } else { "braces are" };
+        return Err(format!("failed at splitting arguments: {what} not closed in: {}", text.trim()));
+    }
+    if !word.is_empty() {
+        words.push(word);
+    }
+    Ok(words)
+}
+
+/// `k=v k2="v 2"` as a mapping's entries; words without `=` are left out.
+///
+/// # Errors
+/// Quotes that are not closed.
+pub fn split_key_values(text: &str, span: &Span) -> Result<Vec<(Node, Node)>, Diagnostic> {
+    let words = split_arguments(text).map_err(|why| Diagnostic::error(why).at(span))?;
+    let pairs = words.iter().filter_map(|word| key_value(word));
+    Ok(pairs.map(|(key, value)| (Node::text(span.clone(), key), Node::text(span.clone(), unquote(value)))).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(text: &str) -> Vec<String> {
+        split_arguments(text).expect("splits")
+    }
+
+    #[test]
+    fn quotes_and_braces_hold_words_together() {
+        assert_eq!(words(r#"src=a dest="b c" x={{ y | default('z w') }}"#), ["src=a", "dest=\"b c\"", "x={{ y | default('z w') }}"]);
+        assert!(split_arguments("a='b").is_err());
+    }
+
+    #[test]
+    fn a_command_keeps_its_text_and_gives_up_its_options() {
+        let node = Node::text(Span::origin("<test>"), "chdir=/tmp echo a=b \"c d\" creates=/x");
+        let found = read("ansible.builtin.command", &node).expect("reads");
+        assert_eq!(found.raw.as_ref().and_then(Node::as_str), Some("echo a=b \"c d\""));
+        assert_eq!(found.get("chdir").and_then(Node::as_str), Some("/tmp"));
+        assert_eq!(found.get("creates").and_then(Node::as_str), Some("/x"));
+        assert!(found.get("a").is_none());
+    }
+
+    #[test]
+    fn a_module_refuses_free_text() {
+        let node = Node::text(Span::new("t.yml", 3, 5), "name=x oops");
+        assert!(read("apt", &node).expect_err("is refused").message.contains("`oops`"));
+    }
+}

@@ -1,0 +1,22 @@
+//! Playbooks as typed plays, blocks, tasks and roles, with the place of every word kept. It reads files and imports statically; it renders
+//! nothing itself (who needs a rendered file name gives a `Render`), runs nothing, and knows no host.
+
+mod arguments;
+mod item;
+mod keywords;
+mod loader;
+mod parser;
+mod play;
+mod playbook;
+mod role;
+mod task;
+
+pub use arguments::{Arguments, split_arguments, split_key_values};
+pub use item::{Block, Item, Scope, ScopeKind, Vars};
+pub use keywords::{Keywords, is_keyword};
+pub use loader::{Loader, Unvault};
+pub use parser::{Parser, Render, find_tasks, is_variable_name, with_file};
+pub use play::Play;
+pub use playbook::Entry;
+pub use role::{Role, RoleFinder, RoleRequest};
+pub use task::{Action, Loop, Task};

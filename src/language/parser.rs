@@ -1,0 +1,399 @@
+//! Lists of tasks and blocks, with static imports resolved. Findings are collected, so that all are told at once.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::base::{Diagnostic, Node, NodeKind};
+
+use super::arguments;
+use super::item::{Block, Item, Scope, ScopeKind, Vars};
+use super::keywords::{Keywords, Object, not_a_keyword};
+use super::loader::Loader;
+use super::role::{RoleFinder, RoleRequest};
+use super::task::{Action, Loop, Task};
+
+/// Renders the file or role name of a static import in the scope it stands in.
+pub type Render<'a> = dyn Fn(&Node, &Arc<Scope>) -> Result<String, Diagnostic> + 'a;
+
+/// Static imports deeper than this import each other.
+const DEEPEST_IMPORT: usize = 100;
+
+/// Reads tasks; what is wrong with them is in `findings`.
+pub struct Parser<'a> {
+    pub loader: &'a Loader,
+    pub roles: &'a RoleFinder,
+    pub render: &'a Render<'a>,
+    pub findings: Vec<Diagnostic>,
+    depth: usize,
+}
+
+/// What kind of list is read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum ListOf {
+    Tasks,
+    Handlers,
+}
+
+impl<'a> Parser<'a> {
+    pub fn new(loader: &'a Loader, roles: &'a RoleFinder, render: &'a Render<'a>) -> Self {
+        Parser { loader, roles, render, findings: Vec::new(), depth: 0 }
+    }
+
+    /// Reads a list of tasks and blocks.
+    pub fn tasks(&mut self, node: &Node, scope: &Arc<Scope>) -> Vec<Item> {
+        self.list(node, scope, ListOf::Tasks)
+    }
+
+    /// Reads a list of handlers.
+    pub fn handlers(&mut self, node: &Node, scope: &Arc<Scope>) -> Vec<Item> {
+        self.list(node, scope, ListOf::Handlers)
+    }
+
+    /// The tasks of a file.
+    pub fn file(&mut self, path: &Path, asked_at: &crate::base::Span, scope: &Arc<Scope>, handlers: bool) -> Vec<Item> {
+        let kind = if handlers { ListOf::Handlers } else { ListOf::Tasks };
+        match self.loader.load(path, Some(asked_at)) {
+            Ok(node) => self.list(&node, scope, kind),
+            Err(diagnostic) => {
+                self.findings.push(diagnostic);
+                Vec::new()
+            }
+        }
+    }
+
+    fn list(&mut self, node: &Node, scope: &Arc<Scope>, kind: ListOf) -> Vec<Item> {
+        if node.is_null() {
+            return Vec::new();
+        }
+        let Some(entries) = node.as_seq() else {
+            let message = format!("a list of tasks is expected here, not {}", node.type_name());
+            self.findings.push(Diagnostic::error(message).at(&node.span).help("each task starts with `- `"));
+            return Vec::new();
+        };
+        entries.iter().filter(|entry| !entry.is_null()).filter_map(|entry| self.item(entry, scope, kind)).collect()
+    }
+
+    fn item(&mut self, node: &Node, scope: &Arc<Scope>, kind: ListOf) -> Option<Item> {
+        let Some(entries) = node.as_map() else {
+            let message = format!("a task is a mapping, not {}", node.type_name());
+            self.findings.push(Diagnostic::error(message).at(&node.span));
+            return None;
+        };
+        if ["block", "rescue", "always"].iter().any(|word| node.get(word).is_some()) {
+            return self.block(node, entries, scope, kind);
+        }
+        let task = self.task(node, entries, scope, kind)?;
+        match task.short_action() {
+            "import_tasks" => self.import_tasks(&task, kind),
+            "import_role" => self.import_role(&task, kind),
+            _ => Some(Item::Task(Arc::new(task))),
+        }
+    }
+
+    fn block(&mut self, node: &Node, entries: &[(Node, Node)], scope: &Arc<Scope>, kind: ListOf) -> Option<Item> {
+        let (mut keywords, others) = Keywords::split(Object::Block, entries);
+        for (word, key, _) in others {
+            self.findings.push(not_a_keyword(Object::Block, &word, &key));
+        }
+        if node.get("block").is_none() {
+            self.findings.push(Diagnostic::error("`rescue` and `always` need a `block` that they belong to").at(&node.span));
+            return None;
+        }
+        let parts: Vec<Node> = ["block", "rescue", "always"]
+            .iter()
+            .map(|word| keywords.get(word).cloned().unwrap_or_else(|| Node::null(node.span.clone())))
+            .collect();
+        for word in ["block", "rescue", "always"] {
+            keywords.remove(word);
+        }
+        let vars = self.vars(&mut keywords);
+        let inner = scope.inside(ScopeKind::Block, keywords, vars);
+        let mut lists = parts.iter().map(|part| self.list(part, &inner, kind)).collect::<Vec<_>>().into_iter();
+        let mut next = || lists.next().unwrap_or_default();
+        let (body, rescue, always) = (next(), next(), next());
+        Some(Item::Block(Arc::new(Block { span: node.span.clone(), scope: inner, body, rescue, always, role_run: None })))
+    }
+
+    /// Takes `vars` out of the keywords.
+    pub(super) fn vars(&mut self, keywords: &mut Keywords) -> Vars {
+        let node = keywords.get("vars").cloned();
+        keywords.remove("vars");
+        node.map(|node| self.vars_of(&node)).unwrap_or_default()
+    }
+
+    /// A mapping of variables; a list of mappings is accepted as Ansible accepts it.
+    pub fn vars_of(&mut self, node: &Node) -> Vars {
+        let mut vars = Vars::new();
+        match &node.kind {
+            _ if node.is_null() => {}
+            NodeKind::Map(entries) => {
+                for (key, value) in entries.iter() {
+                    let name = key.to_key().to_string();
+                    if !is_variable_name(&name) {
+                        let message = format!("Invalid variable name in vars specified: '{name}' is not a valid variable name");
+                        self.findings
+                            .push(Diagnostic::error(message).at(&key.span).help("letters, digits and _ only, not starting with a digit"));
+                    }
+                    vars.insert(name.into(), value.clone());
+                }
+            }
+            NodeKind::Seq(items) => {
+                for item in items.iter() {
+                    vars.extend(self.vars_of(item));
+                }
+            }
+            _ => {
+                let message = format!("`vars` is a mapping of names and values, not {}", node.type_name());
+                self.findings.push(Diagnostic::error(message).at(&node.span));
+            }
+        }
+        vars
+    }
+
+    fn task(&mut self, node: &Node, entries: &[(Node, Node)], scope: &Arc<Scope>, kind: ListOf) -> Option<Task> {
+        let (mut keywords, others) = Keywords::split(Object::Task, entries);
+        let (loops, others): (Vec<_>, Vec<_>) = others.into_iter().partition(|(word, _, _)| word.starts_with("with_"));
+        let action = self.action(node, &mut keywords, others)?;
+        if kind == ListOf::Tasks && keywords.get("listen").is_some() {
+            let place = entries.iter().find(|(key, _)| key.as_str() == Some("listen")).map_or(&node.span, |(key, _)| &key.span);
+            self.findings.push(Diagnostic::error("'listen' is not a valid attribute for a Task").at(place).help("only handlers listen"));
+        }
+        let loops = self.loops(&mut keywords, loops);
+        let name = keywords.get("name").cloned().filter(|name| !name.is_null());
+        keywords.remove("name");
+        let vars = Arc::new(self.vars(&mut keywords));
+        Some(Task {
+            span: node.span.clone(),
+            name,
+            action,
+            keywords,
+            vars,
+            loops,
+            scope: scope.clone(),
+            is_handler: kind == ListOf::Handlers,
+            implicit: false,
+        })
+    }
+
+    /// The one word that is no keyword, or `action`/`local_action`.
+    fn action(&mut self, node: &Node, keywords: &mut Keywords, others: Vec<(String, Node, Node)>) -> Option<Action> {
+        let mut candidates = others;
+        for word in ["action", "local_action"] {
+            if let Some(value) = keywords.get(word).cloned() {
+                keywords.remove(word);
+                if word == "local_action" {
+                    keywords.set("delegate_to", Node::text(value.span.clone(), "localhost"));
+                }
+                let (name, rest) = self.spelled_out(&value)?;
+                candidates.push((name, value, rest));
+            }
+        }
+        let extra = keywords.get("args").cloned();
+        keywords.remove("args");
+        match candidates.as_slice() {
+            [] => {
+                let message = "no module/action detected in task";
+                self.findings
+                    .push(Diagnostic::error(message).at(&node.span).help("a task names one module, such as `ansible.builtin.copy:`"));
+                None
+            }
+            [(name, key, value)] => {
+                let mut found = self.keep(arguments::read(name, value))?;
+                if let Some(extra) = extra {
+                    self.add_args(&mut found, &extra);
+                }
+                Some(Action { name: name.as_str().into(), span: key.span.clone(), arguments: found })
+            }
+            several => {
+                // One of them is a module; the others are most likely mistyped keywords.
+                let misspelled: Vec<_> =
+                    several.iter().filter(|(name, ..)| crate::base::closest(name, Object::Task.words()).is_some()).collect();
+                if misspelled.len() + 1 == several.len() {
+                    for (name, key, _) in misspelled {
+                        self.findings.push(not_a_keyword(Object::Task, name, key));
+                    }
+                    return None;
+                }
+                let names: Vec<&str> = several.iter().map(|(name, ..)| name.as_str()).collect();
+                let mut finding = Diagnostic::error(format!("conflicting action statements: {}", names.join(", ")));
+                for (_, key, _) in several {
+                    finding = finding.at(&key.span);
+                }
+                self.findings.push(finding.help("a task names one module; is an option indented too little?"));
+                None
+            }
+        }
+    }
+
+    /// `action: copy src=a dest=b`, or `action: {module: copy, src: a}`.
+    fn spelled_out(&mut self, value: &Node) -> Option<(String, Node)> {
+        if let Some(text) = value.as_str() {
+            let (name, rest) = text.trim().split_once(char::is_whitespace).unwrap_or((text.trim(), ""));
+            let rest = if rest.is_empty() { Node::null(value.span.clone()) } else { Node::text(value.span.clone(), rest) };
+            return Some((name.to_owned(), rest));
+        }
+        let Some(module) = value.get("module").and_then(Node::as_str) else {
+            self.findings.push(Diagnostic::error("`action` needs the name of a module").at(&value.span));
+            return None;
+        };
+        let (name, words) = module.split_once(' ').unwrap_or((module, ""));
+        let mut rest: Vec<(Node, Node)> =
+            value.as_map().unwrap_or_default().iter().filter(|(key, _)| key.as_str() != Some("module")).cloned().collect();
+        rest.extend(self.keep(arguments::split_key_values(words, &value.span))?);
+        Some((name.to_owned(), Node::map(value.span.clone(), rest)))
+    }
+
+    fn add_args(&mut self, found: &mut arguments::Arguments, extra: &Node) {
+        match &extra.kind {
+            NodeKind::Map(entries) => {
+                for (key, value) in entries.iter() {
+                    found.add_default(&key.to_key().to_string(), value.clone());
+                }
+            }
+            NodeKind::Str(text, _) if extra.is_template() && arguments::is_one_expression(text) => found.whole = Some(extra.clone()),
+            NodeKind::Str(text, _) => {
+                let pairs = self.keep(arguments::split_key_values(text, &extra.span)).unwrap_or_default();
+                for (key, value) in pairs {
+                    found.add_default(key.as_str().unwrap_or_default(), value);
+                }
+            }
+            _ if extra.is_null() => {}
+            _ => self.findings.push(Diagnostic::error("`args` is a mapping of options").at(&extra.span)),
+        }
+    }
+
+    fn loops(&mut self, keywords: &mut Keywords, with: Vec<(String, Node, Node)>) -> Option<Loop> {
+        let plain = keywords.get("loop").cloned();
+        keywords.remove("loop");
+        let (lookup, key, items) = match (plain, with.as_slice()) {
+            (None, []) => return None,
+            (Some(items), []) => return Some(Loop { lookup: None, items }),
+            (None, [(word, key, items)]) => (word.trim_start_matches("with_").to_owned(), key.clone(), items.clone()),
+            (_, [(word, key, _), ..]) => {
+                self.findings.push(Diagnostic::error(format!("duplicate loop in task: {word}")).at(&key.span));
+                return None;
+            }
+        };
+        if items.is_null() {
+            self.findings.push(Diagnostic::error(format!("you must specify a value when using with_{lookup}")).at(&key.span));
+            return None;
+        }
+        Some(Loop { lookup: Some(lookup.into()), items })
+    }
+
+    fn keep<T>(&mut self, outcome: Result<T, Diagnostic>) -> Option<T> {
+        outcome.map_err(|diagnostic| self.findings.push(diagnostic)).ok()
+    }
+
+    fn import_tasks(&mut self, task: &Task, kind: ListOf) -> Option<Item> {
+        let scope = self.import_scope(task)?;
+        let file = task.action.arguments.raw.as_ref().or_else(|| task.action.arguments.get("file"));
+        let Some(file) = file else {
+            self.findings.push(Diagnostic::error("no file specified for import_tasks").at(&task.action.span));
+            return None;
+        };
+        let name = self.keep((self.render)(file, &scope))?;
+        let Some(path) = find_tasks(&name, &task.scope) else {
+            self.findings.push(Diagnostic::error(format!("Could not find or access '{name}' on the Ansible Controller.")).at(&file.span));
+            return None;
+        };
+        let inner = with_file(&scope, &path);
+        let body = self.deeper(&file.span, |parser| parser.file(&path, &file.span, &inner, kind == ListOf::Handlers))?;
+        Some(Item::Block(Arc::new(Block {
+            span: task.span.clone(),
+            scope: inner,
+            body,
+            rescue: Vec::new(),
+            always: Vec::new(),
+            role_run: None,
+        })))
+    }
+
+    /// The scope that an import makes of its own keywords.
+    fn import_scope(&mut self, task: &Task) -> Option<Arc<Scope>> {
+        if let Some(loops) = &task.loops {
+            let message = format!("you cannot use loops on '{}' statements. You should use '{}' instead.", task.action.name, {
+                task.action.name.replace("import_", "include_")
+            });
+            self.findings.push(Diagnostic::error(message).at(&loops.items.span));
+            return None;
+        }
+        Some(task.scope.inside(ScopeKind::Import, task.keywords.clone(), task.vars.as_ref().clone()))
+    }
+
+    fn import_role(&mut self, task: &Task, kind: ListOf) -> Option<Item> {
+        let scope = self.import_scope(task)?;
+        let Some(name) = task.action.arguments.get("name").or_else(|| task.action.arguments.get("role")) else {
+            self.findings.push(Diagnostic::error("'name' is a required field for import_role.").at(&task.action.span));
+            return None;
+        };
+        let rendered = self.keep((self.render)(name, &scope))?;
+        let mut request = RoleRequest::named(&rendered, &name.span);
+        request.take_files(&task.action.arguments);
+        request.allow_duplicates = true;
+        request.is_import = true;
+        let block = self.deeper(&name.span, |parser| parser.role(&request, &scope))??;
+        // A role imported among handlers gives its handlers only.
+        match kind {
+            ListOf::Tasks => Some(Item::Block(Arc::new(block))),
+            ListOf::Handlers => None,
+        }
+    }
+
+    pub(super) fn deeper<T>(&mut self, at: &crate::base::Span, read: impl FnOnce(&mut Self) -> T) -> Option<T> {
+        if self.depth >= DEEPEST_IMPORT {
+            self.findings.push(Diagnostic::error("imports that never end: a file or role imports itself").at(at));
+            return None;
+        }
+        self.depth += 1;
+        let outcome = read(self);
+        self.depth -= 1;
+        Some(outcome)
+    }
+}
+
+/// The same scope, standing in a file.
+pub fn with_file(scope: &Arc<Scope>, path: &Path) -> Arc<Scope> {
+    Arc::new(Scope {
+        kind: scope.kind,
+        keywords: scope.keywords.clone(),
+        vars: scope.vars.clone(),
+        role: scope.role.clone(),
+        begins_role: scope.begins_role,
+        file: Some(path.to_string_lossy().into()),
+        parent: scope.parent.clone(),
+    })
+}
+
+/// Where a file of tasks is: beside the file that asks for it, then in the role's `tasks`, then beside the playbook.
+pub fn find_tasks(name: &str, scope: &Arc<Scope>) -> Option<PathBuf> {
+    let name = Path::new(name);
+    if name.is_absolute() {
+        return name.is_file().then(|| name.to_owned());
+    }
+    let mut folders: Vec<PathBuf> = Vec::new();
+    for outer in scope.chain() {
+        if let Some(folder) = outer.file.as_deref().map(Path::new).and_then(Path::parent) {
+            folders.push(folder.to_owned());
+        }
+        if let Some(role) = &outer.role {
+            folders.push(role.path.join("tasks"));
+            folders.push(role.path.join("handlers"));
+            folders.push(role.path.clone());
+        }
+    }
+    let joined = |folder: &PathBuf| {
+        let path = folder.join(name);
+        match folder.as_os_str().is_empty() {
+            true => Path::new(".").join(name),
+            false => path,
+        }
+    };
+    folders.iter().map(joined).chain(folders.iter().map(|folder| folder.join("tasks").join(name))).find(|path| path.is_file())
+}
+
+/// Python's rule for names, as Ansible asks for it.
+pub fn is_variable_name(name: &str) -> bool {
+    let mut characters = name.chars();
+    characters.next().is_some_and(|c| c.is_alphabetic() || c == '_') && characters.all(|c| c.is_alphanumeric() || c == '_')
+}

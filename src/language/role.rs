@@ -1,0 +1,368 @@
+//! Roles: where they are, what they bring, and the blocks they become.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::base::{Diagnostic, Node, Span};
+
+use super::arguments::Arguments;
+use super::item::{Block, Item, Scope, ScopeKind, Vars};
+use super::keywords::{Keywords, Object};
+use super::parser::{Parser, with_file};
+
+/// A role as one place uses it.
+#[derive(Debug)]
+pub struct Role {
+    /// As templates see it: `role_name`.
+    pub name: Arc<str>,
+    pub path: PathBuf,
+    pub defaults: Arc<Vars>,
+    pub vars: Arc<Vars>,
+    /// `roles: - { role: x, port: 80 }`.
+    pub params: Arc<Vars>,
+    pub handlers: Vec<Item>,
+    /// Roles it depends on, with theirs.
+    pub dependencies: Vec<Arc<Role>>,
+    pub allow_duplicates: bool,
+    /// What tells one use from another: name, parameters, files.
+    pub identity: String,
+    /// Set for `import_role`/`include_role` with `public: false`: its variables are not for tasks outside.
+    pub is_public: bool,
+    /// `meta/argument_specs.yml` of the entry point used.
+    pub argument_spec: Option<Node>,
+}
+
+/// What is asked for.
+#[derive(Clone, Debug)]
+pub struct RoleRequest {
+    pub name: String,
+    pub span: Span,
+    pub keywords: Keywords,
+    pub vars: Vars,
+    pub params: Vars,
+    pub tasks_from: Option<String>,
+    pub vars_from: Option<String>,
+    pub defaults_from: Option<String>,
+    pub handlers_from: Option<String>,
+    pub allow_duplicates: bool,
+    pub is_import: bool,
+    pub is_public: bool,
+    /// Whether argument specs are checked.
+    pub validate: bool,
+    /// A role that another one depends on, or the play names.
+    kind: ScopeKind,
+}
+
+impl RoleRequest {
+    pub fn named(name: &str, span: &Span) -> Self {
+        RoleRequest {
+            name: name.to_owned(),
+            span: span.clone(),
+            keywords: Keywords::default(),
+            vars: Vars::new(),
+            params: Vars::new(),
+            tasks_from: None,
+            vars_from: None,
+            defaults_from: None,
+            handlers_from: None,
+            allow_duplicates: false,
+            is_import: false,
+            is_public: true,
+            validate: true,
+            kind: ScopeKind::Role,
+        }
+    }
+
+    /// Takes `tasks_from` and its like from the arguments of an import or include, when they are plain text.
+    pub fn take_files(&mut self, arguments: &Arguments) {
+        let text = |name: &str| arguments.get(name).and_then(Node::as_str).map(str::to_owned);
+        self.tasks_from = text("tasks_from");
+        self.vars_from = text("vars_from");
+        self.defaults_from = text("defaults_from");
+        self.handlers_from = text("handlers_from");
+    }
+}
+
+/// Finds roles by name: beside the playbook, in the configured folders, in collections, or by path.
+#[derive(Clone, Debug, Default)]
+pub struct RoleFinder {
+    /// `roles` beside the playbook, the roles path, the playbook's own folder.
+    pub folders: Vec<PathBuf>,
+    /// Folders that hold `ansible_collections`.
+    pub collections: Vec<PathBuf>,
+}
+
+impl RoleFinder {
+    /// The folder of a role; `near` is the role that asks for it: its siblings are looked at first.
+    pub fn find(&self, name: &str, near: Option<&Role>) -> Option<PathBuf> {
+        let path = Path::new(name);
+        if name.contains('/') && path.is_dir() {
+            return path.canonicalize().ok();
+        }
+        let mut folders = self.folders.clone();
+        if let Some(siblings) = near.and_then(|role| role.path.parent()) {
+            folders.insert(0, siblings.to_owned());
+        }
+        if let Some(found) = folders.iter().map(|folder| folder.join(name)).find(|folder| folder.is_dir()) {
+            return Some(found.canonicalize().unwrap_or(found));
+        }
+        let mut parts = name.splitn(3, '.');
+        let (Some(space), Some(collection), Some(role)) = (parts.next(), parts.next(), parts.next()) else { return None };
+        let inside = |folder: &PathBuf| folder.join("ansible_collections").join(space).join(collection).join("roles").join(role);
+        self.collections.iter().map(inside).find(|folder| folder.is_dir())
+    }
+
+    /// Names of roles that could have been meant.
+    fn names(&self) -> Vec<String> {
+        let entries = self.folders.iter().filter_map(|folder| std::fs::read_dir(folder).ok()).flatten().flatten();
+        entries.filter(|entry| entry.path().is_dir()).map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
+    }
+}
+
+impl Parser<'_> {
+    /// An entry of `roles:` or of a role's `dependencies`.
+    pub(super) fn role_entry(&mut self, node: &Node, scope: &Arc<Scope>) -> Option<Block> {
+        if let Some(name) = node.as_str() {
+            let rendered = self.rendered(node, name, scope)?;
+            return self.role(&RoleRequest::named(&rendered, &node.span), scope);
+        }
+        let Some(entries) = node.as_map() else {
+            self.findings.push(Diagnostic::error(format!("a role is a name or a mapping, not {}", node.type_name())).at(&node.span));
+            return None;
+        };
+        let (mut keywords, others) = Keywords::split(Object::Role, entries);
+        let Some(name) = keywords.get("role").or_else(|| keywords.get("name")).or_else(|| node.get("src")).cloned() else {
+            self.findings.push(Diagnostic::error("role definitions must contain a role name").at(&node.span));
+            return None;
+        };
+        keywords.remove("role");
+        keywords.remove("name");
+        let rendered = self.rendered(&name, name.as_str().unwrap_or_default(), scope)?;
+        let mut request = RoleRequest::named(&rendered, &name.span);
+        request.vars = self.vars(&mut keywords);
+        request.keywords = keywords;
+        for (word, key, value) in others.into_iter().filter(|(word, ..)| word != "src") {
+            match word.as_str() {
+                "tasks_from" => request.tasks_from = value.as_str().map(Into::into),
+                "allow_duplicates" => request.allow_duplicates = value.to_value().is_truthy(),
+                _ => {
+                    // Ansible takes any further word for a parameter of the role; a mistyped keyword deserves a word.
+                    if let Some(close) = crate::base::closest(&word, Object::Role.words()).filter(|_| word.len() > 3) {
+                        let warning = Diagnostic::warning(format!("`{word}` is taken for a parameter of the role `{rendered}`"));
+                        self.findings.push(warning.at(&key.span).help(format!("if the keyword `{close}` is meant, correct it")));
+                    }
+                    request.params.insert(word.into(), value);
+                }
+            }
+        }
+        self.role(&request, scope)
+    }
+
+    fn rendered(&mut self, node: &Node, text: &str, scope: &Arc<Scope>) -> Option<String> {
+        match (self.render)(node, scope) {
+            Ok(name) => Some(name),
+            Err(diagnostic) => {
+                self.findings.push(diagnostic.cause(format!("the role name `{text}` must be known before the play runs")));
+                None
+            }
+        }
+    }
+
+    /// A role with its dependencies, as the block of its tasks.
+    pub fn role(&mut self, request: &RoleRequest, scope: &Arc<Scope>) -> Option<Block> {
+        let near = scope.role.clone();
+        let Some(path) = self.roles.find(&request.name, near.as_deref()) else {
+            self.findings.push(self.no_such_role(request));
+            return None;
+        };
+        let span = request.span.clone();
+        self.deeper(&span, |parser| parser.role_at(request, &path, scope))?
+    }
+
+    fn no_such_role(&self, request: &RoleRequest) -> Diagnostic {
+        let folders: Vec<String> = self.roles.folders.iter().map(|folder| folder.display().to_string()).collect();
+        let names = self.roles.names();
+        Diagnostic::error(format!("the role '{}' was not found in {}", request.name, folders.join(":")))
+            .at(&request.span)
+            .did_you_mean(&request.name, names.iter().map(String::as_str))
+    }
+
+    fn role_at(&mut self, request: &RoleRequest, path: &Path, scope: &Arc<Scope>) -> Option<Block> {
+        let meta = self.role_file(path, "meta", None, &request.span).unwrap_or_else(|| Node::null(request.span.clone()));
+        let outer = scope.inside(request.kind, request.keywords.clone(), request.vars.clone());
+        let outer = self.shell_scope(request, path, &outer);
+        let mut body: Vec<Item> = Vec::new();
+        let mut dependencies = Vec::new();
+        for dependency in meta.get("dependencies").and_then(Node::as_seq).unwrap_or_default() {
+            if let Some(block) = self.role_entry(dependency, &outer) {
+                dependencies.extend(block.role_run.clone());
+                body.push(Item::Block(Arc::new(block)));
+            }
+        }
+        let (role, inner) = self.role_itself(request, path, &outer, dependencies, &meta);
+        let tasks = self.role_path(path, "tasks", request.tasks_from.as_deref());
+        if request.tasks_from.is_some() && tasks.is_none() {
+            let from = request.tasks_from.as_deref().unwrap_or_default();
+            let message = format!("Could not find specified file in role: tasks/{from}");
+            self.findings.push(Diagnostic::error(message).at(&request.span));
+        }
+        let items = match &tasks {
+            Some(file) => self.file(file, &request.span, &with_file(&inner, file), false),
+            None => Vec::new(),
+        };
+        let own = Block {
+            span: request.span.clone(),
+            scope: inner,
+            body: items,
+            rescue: Vec::new(),
+            always: Vec::new(),
+            role_run: Some(role.clone()),
+        };
+        if body.is_empty() {
+            return Some(own);
+        }
+        body.push(Item::Block(Arc::new(own)));
+        Some(Block { span: request.span.clone(), scope: outer, body, rescue: Vec::new(), always: Vec::new(), role_run: Some(role) })
+    }
+
+    /// The scope around a role and its dependencies: it knows the role's folder, so that dependencies are found beside it.
+    fn shell_scope(&self, request: &RoleRequest, path: &Path, outer: &Arc<Scope>) -> Arc<Scope> {
+        let shell = Role {
+            name: request.name.as_str().into(),
+            path: path.to_owned(),
+            defaults: Arc::default(),
+            vars: Arc::default(),
+            params: Arc::new(request.params.clone()),
+            handlers: Vec::new(),
+            dependencies: Vec::new(),
+            allow_duplicates: true,
+            identity: String::new(),
+            is_public: true,
+            argument_spec: None,
+        };
+        Arc::new(Scope {
+            kind: outer.kind,
+            keywords: outer.keywords.clone(),
+            vars: outer.vars.clone(),
+            role: Some(Arc::new(shell)),
+            begins_role: false,
+            file: outer.file.clone(),
+            parent: outer.parent.clone(),
+        })
+    }
+
+    fn role_itself(
+        &mut self,
+        request: &RoleRequest,
+        path: &Path,
+        outer: &Arc<Scope>,
+        dependencies: Vec<Arc<Role>>,
+        meta: &Node,
+    ) -> (Arc<Role>, Arc<Scope>) {
+        let load = |parser: &mut Self, part: &str, from: Option<&str>| {
+            let node = parser.role_file(path, part, from, &request.span);
+            Arc::new(node.map(|node| parser.vars_of(&node)).unwrap_or_default())
+        };
+        let defaults = load(self, "defaults", request.defaults_from.as_deref());
+        let vars = load(self, "vars", request.vars_from.as_deref());
+        let mut role = Role {
+            name: request.name.as_str().into(),
+            path: path.to_owned(),
+            defaults,
+            vars,
+            params: Arc::new(request.params.clone()),
+            handlers: Vec::new(),
+            dependencies,
+            allow_duplicates: request.allow_duplicates || meta.get("allow_duplicates").is_some_and(|node| node.to_value().is_truthy()),
+            identity: format!(
+                "{} {:?} {:?} {:?} {:?}",
+                path.display(),
+                request.params,
+                request.vars,
+                request.tasks_from,
+                request.keywords.get("when")
+            ),
+            is_public: request.is_public,
+            argument_spec: if request.validate { self.argument_spec(path, request, meta) } else { None },
+        };
+        let scope_of = |role: Arc<Role>| {
+            Arc::new(Scope {
+                kind: ScopeKind::Role,
+                keywords: Keywords::default(),
+                vars: Arc::default(),
+                role: Some(role),
+                begins_role: true,
+                file: None,
+                parent: Some(outer.clone()),
+            })
+        };
+        // Handlers stand in the role's scope, and the role knows its handlers: they are read in a scope that has everything but them.
+        let handlers_file = self.role_path(path, "handlers", request.handlers_from.as_deref());
+        let bare = Arc::new(Role { handlers: Vec::new(), ..copy_of(&role) });
+        if let Some(file) = handlers_file {
+            let scope = with_file(&scope_of(bare), &file);
+            role.handlers = self.file(&file, &request.span, &scope, true);
+        }
+        let role = Arc::new(role);
+        (role.clone(), scope_of(role))
+    }
+
+    /// The spec of the entry point: `meta/argument_specs.yml`, or `argument_specs` in `meta/main.yml`.
+    fn argument_spec(&mut self, path: &Path, request: &RoleRequest, meta: &Node) -> Option<Node> {
+        let own = ["argument_specs.yml", "argument_specs.yaml"].iter().map(|name| path.join("meta").join(name)).find(|file| file.is_file());
+        let specs = match own {
+            Some(file) => self.loader.load(&file, Some(&request.span)).map_err(|finding| self.findings.push(finding)).ok()?,
+            None => meta.clone(),
+        };
+        let entry = request.tasks_from.as_deref().unwrap_or("main");
+        let entry = entry.strip_suffix(".yml").or_else(|| entry.strip_suffix(".yaml")).unwrap_or(entry);
+        specs.get("argument_specs")?.get(entry).cloned()
+    }
+
+    /// A file of a role: `PART/main.yml` and its other spellings, or the one asked for.
+    fn role_path(&self, role: &Path, part: &str, from: Option<&str>) -> Option<PathBuf> {
+        let folder = role.join(part);
+        let name = from.unwrap_or("main");
+        let candidates = [".yml", ".yaml", ".json", ""].iter().map(|ending| folder.join(format!("{name}{ending}")));
+        candidates.into_iter().find(|file| file.is_file())
+    }
+
+    fn role_file(&mut self, role: &Path, part: &str, from: Option<&str>, asked_at: &Span) -> Option<Node> {
+        let file = self.role_path(role, part, from);
+        if file.is_none() {
+            // `vars/main/` and `defaults/main/` may be folders of files.
+            return self.role_folder(&role.join(part).join(from.unwrap_or("main")), asked_at);
+        }
+        self.loader.load(&file?, Some(asked_at)).map_err(|finding| self.findings.push(finding)).ok()
+    }
+
+    fn role_folder(&mut self, folder: &Path, asked_at: &Span) -> Option<Node> {
+        let mut files: Vec<PathBuf> = std::fs::read_dir(folder).ok()?.flatten().map(|entry| entry.path()).collect();
+        files.retain(|file| file.extension().is_some_and(|ending| ["yml", "yaml", "json"].iter().any(|known| ending == *known)));
+        files.sort();
+        let mut entries = Vec::new();
+        for file in files {
+            match self.loader.load(&file, Some(asked_at)) {
+                Ok(node) => entries.extend(node.as_map().unwrap_or_default().iter().cloned()),
+                Err(finding) => self.findings.push(finding),
+            }
+        }
+        Some(Node::map(asked_at.clone(), entries))
+    }
+}
+
+fn copy_of(role: &Role) -> Role {
+    Role {
+        name: role.name.clone(),
+        path: role.path.clone(),
+        defaults: role.defaults.clone(),
+        vars: role.vars.clone(),
+        params: role.params.clone(),
+        handlers: Vec::new(),
+        dependencies: role.dependencies.clone(),
+        allow_duplicates: role.allow_duplicates,
+        identity: role.identity.clone(),
+        is_public: role.is_public,
+        argument_spec: role.argument_spec.clone(),
+    }
+}
