@@ -10,7 +10,6 @@ pub mod engine;
 pub mod history;
 pub mod keycloak;
 pub mod lab;
-pub mod lab;
 pub mod language;
 pub mod modules;
 pub mod report;
