@@ -1,13 +1,15 @@
-//! What every layer speaks: values, places in source files, errors that know their place, secrets.
+//! What every layer speaks: values, places in source files, errors that know their place, secrets, Python's patterns.
 //! No I/O lives here, and nothing that knows Ansible's plays or a host.
 
 pub mod diagnostic;
+pub mod pattern;
 pub mod secret;
 pub mod source;
 pub mod span;
 pub mod value;
 
 pub use diagnostic::{Diagnostic, Help, Label, Severity, closest};
+pub use pattern::{Pattern, PatternFlags};
 pub use secret::{Redactor, Secret};
 pub use source::{Node, NodeKind};
 pub use span::Span;

@@ -1,14 +1,32 @@
-//! Modules about files and folders. Owner, group and mode options are in `attributes`, times in `times`.
-//! The halves of `copy`, `template` and `fetch` that run on the controller are the engine's.
+//! Modules about files and folders. Owner, group and mode options are in `attributes`, times in `times`, what editors of text share in
+//! `edit`. The halves of `copy`, `template` and `fetch` that run on the controller are the engine's.
 
+pub mod assemble;
 pub mod attributes;
+pub mod blockinfile;
 pub mod copy;
 pub mod copy_tree;
+pub mod edit;
 pub mod file;
 pub mod file_links;
+pub mod lineinfile;
+pub mod replace;
+pub mod slurp;
+pub mod tempfile;
 pub mod template;
+pub mod text;
 pub mod times;
 
 use super::registry::Entry;
 
-pub(super) const MODULES: &[Entry] = &[Entry::of::<copy::Copy>(), Entry::of::<file::File>(), Entry::of::<template::Template>()];
+pub(super) const MODULES: &[Entry] = &[
+    Entry::of::<assemble::Assemble>(),
+    Entry::of::<blockinfile::BlockInFile>(),
+    Entry::of::<copy::Copy>(),
+    Entry::of::<file::File>(),
+    Entry::of::<lineinfile::LineInFile>(),
+    Entry::of::<replace::Replace>(),
+    Entry::of::<slurp::Slurp>(),
+    Entry::of::<tempfile::TempFile>(),
+    Entry::of::<template::Template>(),
+];
