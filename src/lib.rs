@@ -18,4 +18,7 @@ pub mod template;
 pub mod transport;
 pub mod vault;
 pub mod wire;
+pub mod lab;
+pub mod modules;
+pub mod system;
 pub mod yaml;

@@ -11,6 +11,7 @@ pub mod effect;
 pub mod error;
 pub mod files;
 pub mod glob;
+pub mod host;
 pub mod local;
 pub mod overlay;
 pub mod packages;
