@@ -17,7 +17,7 @@ as_root := $(if $(root),--config 'target.$(triple).runner = "$(root)"')
 built := $(or $(CARGO_TARGET_DIR),target)/$(triple)/release/hostler
 links := ansible-playbook ansible ansible-vault ansible-inventory ansible-doc ansible-config
 
-.PHONY: help setup build demo unit test fmt clippy clean
+.PHONY: help setup build demo unit test conformance fmt clippy clean
 
 help: ## list these targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -41,6 +41,9 @@ test: setup ## every test, on lab hosts and with the real parts; the reference i
 	@tools/oracle.sh >/dev/null
 	@tools/get-keycloak.sh $(keycloak) >/dev/null
 	cargo test $(as_root)
+
+conformance: build ## the reference's own tests against bin/ (TARGETS="copy file" for some of them)
+	@$(root) conformance/run.sh $(TARGETS)
 
 fmt: ## format the code
 	cargo fmt --all

@@ -38,7 +38,7 @@ install_rust() {
   PATH="$HOME/.cargo/bin:$PATH"
   export PATH
   if ! command -v cargo >/dev/null && ! command -v rustup >/dev/null; then
-    if apt-cache show rustup >/dev/null 2>&1; then
+    if apt-cache policy rustup | grep -q 'Candidate: [0-9]'; then
       install_missing rustup
     else
       # Debian 12 has no package of it: the Rust project's own installer, without touching the user's profile.

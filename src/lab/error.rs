@@ -9,8 +9,8 @@ use crate::base::Diagnostic;
 pub enum LabError {
     #[error("the lab needs root, since it mounts file systems and boots containers")]
     NotRoot,
-    #[error("the lab needs `{tool}`, which is not installed")]
-    MissingTool { tool: &'static str, package: &'static str },
+    #[error("the lab needs what is not installed here: {tools}")]
+    MissingTools { tools: String, packages: String },
     #[error("`{name}` cannot name a lab or one of its hosts")]
     BadName { name: String },
     #[error("`{name}` is no Debian package name")]
@@ -68,7 +68,7 @@ impl LabError {
     fn help(&self) -> Option<String> {
         let text = match self {
             LabError::NotRoot => "run it as root: `sudo hostler lab …`".to_owned(),
-            LabError::MissingTool { package, .. } => format!("`apt-get install {package}`"),
+            LabError::MissingTools { packages, .. } => format!("`apt-get install {packages}`"),
             LabError::BadName { .. } => "use 1 to 30 lower-case letters, digits and `-`, beginning with a letter".to_owned(),
             LabError::BadPackage { .. } => "name packages as `apt-get install` does, separated by commas".to_owned(),
             LabError::UnknownRelease { .. } => "the images are `trixie` (Debian 13) and `bookworm` (Debian 12)".to_owned(),
@@ -97,6 +97,10 @@ impl LabError {
                 format!("its console is in `{}`", console.display())
             }
             LabError::BadRecord { path, .. } => format!("remove `{}` and run it again", path.display()),
+            LabError::Io { action: "mount", .. } => {
+                "the lab's folder must lie on ext4, xfs, btrfs or tmpfs, which `HOSTLER_LAB_DIR` chooses; another overlay cannot hold it"
+                    .to_owned()
+            }
             LabError::Command { .. } | LabError::Io { .. } => return None,
         };
         Some(text)
@@ -122,8 +126,9 @@ mod tests {
 
     #[test]
     fn an_error_says_what_to_do() {
-        let said = Diagnostic::from(LabError::MissingTool { tool: "mmdebstrap", package: "mmdebstrap" }).to_string();
-        assert_eq!(said, "the lab needs `mmdebstrap`, which is not installed (`apt-get install mmdebstrap`)");
+        let said =
+            Diagnostic::from(LabError::MissingTools { tools: "`nft`, `ip`".into(), packages: "nftables iproute2".into() }).to_string();
+        assert_eq!(said, "the lab needs what is not installed here: `nft`, `ip` (`apt-get install nftables iproute2`)");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Running the machine's own tools, and saying well what failed.
 
 use std::io::Write;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use super::{LabError, Result};
@@ -30,16 +31,20 @@ pub fn tool(name: &str) -> Command {
     command
 }
 
-/// Refuses, with the package to install, when a tool is missing.
+/// Refuses, with the packages to install, when tools are missing.
 pub fn require_tools() -> Result<()> {
     let path = std::env::var("PATH").unwrap_or_default();
-    for (tool, package) in TOOLS {
-        let mut folders = path.split(':').chain(FOLDERS);
-        if !folders.any(|folder| !folder.is_empty() && std::path::Path::new(folder).join(tool).exists()) {
-            return Err(LabError::MissingTool { tool, package });
-        }
+    let folders: Vec<&Path> = path.split(':').chain(FOLDERS).filter(|folder| !folder.is_empty()).map(Path::new).collect();
+    let missing: Vec<_> = TOOLS.iter().filter(|(tool, _)| !folders.iter().any(|folder| folder.join(tool).exists())).collect();
+    if missing.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    let mut packages: Vec<&str> = missing.iter().map(|(_, package)| *package).collect();
+    packages.dedup();
+    Err(LabError::MissingTools {
+        tools: missing.iter().map(|(tool, _)| format!("`{tool}`")).collect::<Vec<_>>().join(", "),
+        packages: packages.join(" "),
+    })
 }
 
 /// Runs to the end and gives its standard output. `action` completes "cannot …".
