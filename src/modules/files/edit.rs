@@ -54,7 +54,8 @@ impl Writing<'_> {
         let backup_file = match new {
             Some(new) => {
                 if let Some(folder) = sys.absolute(self.path).parent() {
-                    sys.make_directory(folder, &Attributes::default())?;
+                    let doing = format!("Error creating {}", folder.display());
+                    sys.make_directory(folder, &Attributes::default()).map_err(|failure| failure.context(&doing))?;
                 }
                 let file = WriteFile::new(self.path, text::encode(new))
                     .attributes(asked)

@@ -7,11 +7,15 @@ pub mod blockinfile;
 pub mod copy;
 pub mod copy_tree;
 pub mod edit;
+pub mod fetch;
 pub mod file;
 pub mod file_links;
+pub mod find;
 pub mod lineinfile;
 pub mod replace;
 pub mod slurp;
+pub mod stat;
+pub mod stat_values;
 pub mod tempfile;
 pub mod template;
 pub mod text;
@@ -23,10 +27,13 @@ pub(super) const MODULES: &[Entry] = &[
     Entry::of::<assemble::Assemble>(),
     Entry::of::<blockinfile::BlockInFile>(),
     Entry::of::<copy::Copy>(),
+    Entry::of::<fetch::Fetch>(),
     Entry::of::<file::File>(),
+    Entry::of::<find::Find>(),
     Entry::of::<lineinfile::LineInFile>(),
     Entry::of::<replace::Replace>(),
     Entry::of::<slurp::Slurp>(),
+    Entry::of::<stat::Stat>(),
     Entry::of::<tempfile::TempFile>(),
     Entry::of::<template::Template>(),
 ];
