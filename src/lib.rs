@@ -9,6 +9,7 @@ pub mod cli;
 pub mod engine;
 pub mod history;
 pub mod keycloak;
+pub mod inventory;
 pub mod lab;
 pub mod language;
 pub mod modules;

@@ -36,6 +36,11 @@ pub fn load(text: &str, file: &str) -> Result<Loaded, Diagnostic> {
     compose::compose(text, file)
 }
 
+/// Loads text that must be JSON (what programs print); nothing when it is none.
+pub fn load_json(text: &str, file: &str) -> Option<Node> {
+    json::load(text, file)
+}
+
 /// Loads the single document of a file; an empty file is null.
 ///
 /// # Errors
