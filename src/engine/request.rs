@@ -1,13 +1,15 @@
 //! What the command line asks the engine for: everything resolved, nothing of clap.
 
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::{fmt, io};
 
-use crate::base::{Node, Secret};
+use crate::base::{Node, Redactor, Secret};
+use crate::vault::Secrets;
 
 use super::settings::Settings;
 
 /// One call of `hostler run`, `ansible-playbook` or `ansible`.
-#[derive(Debug)]
 pub struct RunRequest {
     /// Played one after the other, with the same inventory and variables.
     pub plays: Vec<PlaySource>,
@@ -20,7 +22,8 @@ pub struct RunRequest {
     pub limit: Option<String>,
     /// `-e`, in the order given: later ones win.
     pub extra_vars: Vec<ExtraVars>,
-    pub vault: Vec<VaultSource>,
+    /// The vault passwords, asked for and read already.
+    pub vault: Secrets,
     pub connection_password: Option<Secret>,
     pub become_password: Option<Secret>,
     pub check: bool,
@@ -29,8 +32,9 @@ pub struct RunRequest {
     /// Confirm each task before it runs.
     pub step: bool,
     pub flush_cache: bool,
-    /// The command line as typed, for the journal. `-e` values are left out of it: they may be secret.
-    pub command: Vec<String>,
+    /// Knows the passwords above; whoever learns a secret tells it.
+    pub redactor: Redactor,
+    pub console: Arc<dyn Console>,
 }
 
 #[derive(Clone, Debug)]
@@ -66,17 +70,14 @@ pub enum ExtraVars {
     File(PathBuf),
 }
 
-/// One vault password, with the id it is for.
-#[derive(Clone, Debug)]
-pub struct VaultSource {
-    pub id: String,
-    pub secret: VaultSecret,
-}
+/// The terminal, for questions that a run asks: `vars_prompt`, `pause`, `--step`. Flush the journal before, so that they come last.
+pub trait Console: Send + Sync + fmt::Debug {
+    /// Whether somebody is there to answer.
+    fn is_interactive(&self) -> bool;
 
-#[derive(Clone, Debug)]
-pub enum VaultSecret {
-    /// Asked for already.
-    Password(Secret),
-    /// A file with the password, or a script that prints it (one whose name ends in `-client` is called with `--vault-id`).
-    File(PathBuf),
+    /// Asks, and waits for a line; none when the input has ended. A private answer is not shown while it is typed.
+    ///
+    /// # Errors
+    /// The terminal cannot be read.
+    fn ask(&self, question: &str, private: bool) -> io::Result<Option<String>>;
 }

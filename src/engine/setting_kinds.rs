@@ -32,7 +32,7 @@ pub type Commas = Vec<String>;
 pub struct Inventories(pub Vec<String>);
 
 impl Paths<'_> {
-    /// The path, with `~` and `{{CWD}}` filled in, made absolute.
+    /// The path with `~` filled in, made absolute.
     pub fn resolve(&self, text: &str) -> PathBuf {
         let path = match text.strip_prefix('~') {
             Some("") => self.home.to_path_buf(),

@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 
 use crate::base::{Diagnostic, Span, Value};
 
-use super::setting_kinds::{Commas, Paths, SettingValue};
+use super::setting_kinds::{Commas, SettingValue};
 
-pub use super::setting_kinds::{DuplicateKeys, Gathering, HashBehaviour, Inventories, OnMismatch, ResultFormat};
+pub use super::setting_kinds::{DuplicateKeys, Gathering, HashBehaviour, Inventories, OnMismatch, Paths, ResultFormat};
 
 /// Who gave a setting its value.
 #[derive(Clone, Debug, PartialEq)]
@@ -101,6 +101,8 @@ macro_rules! settings {
 }
 
 settings! {
+    /// The folder of roles, collections and caches of this user.
+    home: PathBuf = "~/.ansible", "ANSIBLE_HOME", ["ANSIBLE_HOME"], ["defaults:home"];
     /// Stop the play on all hosts when a task fails on one.
     any_errors_fatal: bool = "false", "ANY_ERRORS_FATAL", ["ANSIBLE_ANY_ERRORS_FATAL"], ["defaults:any_errors_fatal"];
     /// Run tasks as another user.

@@ -7,7 +7,9 @@ pub mod context;
 pub mod diagnostic;
 pub mod difference;
 pub mod dump;
+pub mod duration;
 pub mod json;
+pub mod past;
 pub mod plain;
 pub mod screen;
 

@@ -459,14 +459,14 @@ mod tests {
         let (screen, out, err) = Screen::captured();
         let mut plain = Plain::new(screen, options);
         events.iter().for_each(|event| plain.event(event));
-        format!("{}{}", out.text(), err.text())
+        format!("{}{}", out.text(), err.text()).trim_start_matches('\n').to_owned()
     }
 
     #[test]
     fn banners_are_filled_to_the_width() {
         let play = PlayStarted { name: "all".into(), hosts: vec![], roles: 0, tasks: 1, strategy: "linear".into(), check: false };
         let text = shown(&[Event::PlayStarted(play), task(1, "Ok", "command")], Options::default());
-        assert_eq!(text, format!("\nPLAY [all] {}\n\nTASK [Ok] {}\n", "*".repeat(69), "*".repeat(70)));
+        assert_eq!(text, format!("PLAY [all] {}\n\nTASK [Ok] {}\n", "*".repeat(69), "*".repeat(70)));
     }
 
     #[test]
@@ -529,7 +529,7 @@ mod tests {
         let hosts = [("un".into(), HostStats { unreachable: 1, ..HostStats::default() }), ("h1".into(), stats)];
         let text = shown(&[Event::Recap(Recap { hosts: hosts.into_iter().collect(), custom: Map::new() })], Options::default());
         assert_eq!(
-            text.lines().skip(2).collect::<Vec<_>>(),
+            text.lines().skip(1).collect::<Vec<_>>(),
             [
                 "h1                         : ok=29   changed=12   unreachable=0    failed=0    skipped=3    rescued=1    ignored=7   ",
                 "un                         : ok=0    changed=0    unreachable=1    failed=0    skipped=0    rescued=0    ignored=0   ",
