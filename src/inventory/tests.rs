@@ -122,7 +122,7 @@ fn mistakes_in_ini_are_told_at_their_place() {
         ("[web:vars]\njust text\n[web]\n", 2, 1, "`key=value` is expected"),
         ("web[1:]\n", 1, 1, "has no end"),
         ("[g]\nweb:\n", 2, 1, "is no host name"),
-        ("[a:children]\nb\n[b:children]\na\n", 3, 1, "already"),
+        ("[a:children]\nb\n[b:children]\na\n", 4, 1, "already"),
     ] {
         let diagnostic = refusal("hosts", text);
         let span = diagnostic.span().expect("has a place");
