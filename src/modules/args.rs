@@ -236,6 +236,12 @@ macro_rules! choices {
             }
         }
 
+        impl From<$set> for $crate::base::Value {
+            fn from(chosen: $set) -> Self {
+                chosen.as_str().into()
+            }
+        }
+
         impl $crate::modules::FromArg for $set {
             const KIND: $crate::modules::ArgKind = $crate::modules::ArgKind::Choice;
             const CHOICES: &'static [&'static str] = &[ $( $text $(, $other)* ),* ];

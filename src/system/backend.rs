@@ -47,6 +47,11 @@ pub trait Backend: Send {
 
     /// An installed package; `None`: not installed.
     fn package(&self, name: &str) -> Result<Option<Package>>;
+    /// Every installed package.
+    fn packages(&self) -> Result<Vec<Package>>;
+
+    /// Whether anything at or below this path is only believed, not on the host.
+    fn is_imagined(&self, below: &Path) -> bool;
 
     /// What the overlay believes of a record: `None` when it knows nothing, `Some(None)` when it was removed.
     fn known_record(&self, kind: &str, name: &str) -> Option<Option<Value>>;

@@ -472,6 +472,15 @@ impl System {
         Ok(true)
     }
 
+    /// Puts a file in a place for the time that `work` takes, then puts back what was there: no change is left. In check mode only `work` runs.
+    pub fn with_stand_in<T>(&mut self, path: &Path, content: &str, mode: u32, work: impl FnOnce(&mut System) -> Result<T>) -> Result<T> {
+        if self.backend.is_dry() {
+            return work(self);
+        }
+        let outcome = local::with_stand_in(path, content.as_bytes(), mode, || work(self));
+        outcome.map_err(|error| Failure::io("put a file for a while at", path, &error))?
+    }
+
     /// Moves a path to another name in the same file system.
     pub fn rename(&mut self, from: &Path, to: &Path) -> Result<()> {
         let (from, to) = (self.absolute(from), self.absolute(to));

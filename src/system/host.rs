@@ -48,6 +48,13 @@ impl System {
         std::thread::available_parallelism().map_or(1, usize::from)
     }
 
+    /// Waits, for a lock or a port to come free; not at all in check mode, where nothing that is waited for happens.
+    pub fn pause(&self, duration: std::time::Duration) {
+        if !self.backend().is_dry() {
+            std::thread::sleep(duration);
+        }
+    }
+
     /// The time zone's moment, as the host's clock and `/etc/localtime` have it.
     pub fn query_time(&self) -> jiff::Zoned {
         jiff::Zoned::now()

@@ -104,6 +104,14 @@ impl Backend for Local {
         packages::local_package(name)
     }
 
+    fn packages(&self) -> Result<Vec<Package>> {
+        packages::local_packages()
+    }
+
+    fn is_imagined(&self, _below: &Path) -> bool {
+        false
+    }
+
     fn known_record(&self, _kind: &str, _name: &str) -> Option<Option<Value>> {
         None
     }
@@ -247,6 +255,23 @@ pub fn write_program(path: &Path, content: &[u8]) -> io::Result<()> {
     let mut file = create_new(path)?;
     file.write_all(content)?;
     file.set_permissions(fs::Permissions::from_mode(0o700))
+}
+
+/// Puts a file in a place for the time that `work` takes; what was there comes back afterwards.
+pub fn with_stand_in<T>(path: &Path, content: &[u8], mode: u32, work: impl FnOnce() -> T) -> io::Result<T> {
+    let aside = fresh_name(path);
+    let had_one = fs::symlink_metadata(path).is_ok();
+    if had_one {
+        fs::rename(path, &aside)?;
+    }
+    let placed = replace(path, content, mode, nix::unistd::geteuid().as_raw(), effective_gid());
+    let outcome = placed.map(|()| work());
+    match had_one {
+        true => fs::rename(&aside, path)?,
+        false if outcome.is_ok() => fs::remove_file(path)?,
+        false => {}
+    }
+    outcome
 }
 
 /// Overwrites a file where it stands: for files that cannot be replaced by a rename (`unsafe_writes`).

@@ -121,7 +121,7 @@ impl Overlay {
     }
 
     pub fn with_package(mut self, name: &str, version: &str) -> Self {
-        self.packages.insert(name.to_owned(), Some(Package { name: name.to_owned(), version: version.to_owned() }));
+        self.packages.insert(name.to_owned(), Some(Package { name: name.to_owned(), version: version.to_owned(), ..Package::default() }));
         self
     }
 
@@ -343,7 +343,7 @@ impl Backend for Overlay {
             }
             Effect::Unit { name, change } => return self.apply_unit(name, change),
             Effect::Package { name, version } => {
-                let package = version.clone().map(|version| Package { name: name.clone(), version });
+                let package = version.clone().map(|version| Package { name: name.clone(), version, ..Package::default() });
                 self.packages.insert(name.clone(), package);
             }
             Effect::Record { kind, name, value } => {
@@ -474,6 +474,17 @@ impl Backend for Overlay {
             Some(known) => Ok(known.clone()),
             None => self.base.as_ref().map_or(Ok(None), |base| base.package(name)),
         }
+    }
+
+    fn packages(&self) -> Result<Vec<Package>> {
+        let mut all = self.base.as_ref().map_or(Ok(Vec::new()), Backend::packages)?;
+        all.retain(|package| !self.packages.contains_key(&package.name));
+        all.extend(self.packages.values().flatten().cloned());
+        Ok(all)
+    }
+
+    fn is_imagined(&self, below: &Path) -> bool {
+        self.files.keys().any(|path| path.starts_with(below))
     }
 
     fn known_record(&self, kind: &str, name: &str) -> Option<Option<Value>> {

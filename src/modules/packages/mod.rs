@@ -1,5 +1,12 @@
-//! Modules about packages and their sources.
+//! Modules about packages and where they come from.
+
+mod apt;
+mod apt_get;
+mod apt_plan;
+mod package;
+mod package_facts;
 
 use super::registry::Entry;
 
-pub(super) const MODULES: &[Entry] = &[];
+pub(super) const MODULES: &[Entry] =
+    &[Entry::of::<apt::Apt>(), Entry::of::<package::AnyPackage>(), Entry::of::<package_facts::PackageFacts>()];
