@@ -113,7 +113,9 @@ pub fn apply(args: AptArgs, sys: &mut System) -> Result<Output> {
         () if let Some(deb) = &args.deb => install_file(&apt, deb, args.state, sys)?,
         () if args.state == State::BuildDep => Some(apt.change(sys, apt.command("build-dep").args(names), Vec::new())?),
         () if !names.is_empty() => packages(&apt, &args, &names, sys)?,
-        () if args.state == State::Fixed => Some(apt.change(sys, AptGet { fix_broken: true, ..apt.clone() }.command("install"), Vec::new())?),
+        () if args.state == State::Fixed => {
+            Some(apt.change(sys, AptGet { fix_broken: true, ..apt.clone() }.command("install"), Vec::new())?)
+        }
         () => None,
     };
     if !has_work && args.autoremove {
@@ -316,7 +318,13 @@ fn expand_patterns(wanted: Vec<Wanted>, state: State, installed: &[Package], sys
     }
     let known: Vec<String> = match state {
         State::Absent => installed.iter().map(|package| package.name.clone()).collect(),
-        _ => sys.query_command(quiet("apt-cache").arg("pkgnames"))?.check("ask apt-cache")?.stdout_text().lines().map(str::to_owned).collect(),
+        _ => sys
+            .query_command(quiet("apt-cache").arg("pkgnames"))?
+            .check("ask apt-cache")?
+            .stdout_text()
+            .lines()
+            .map(str::to_owned)
+            .collect(),
     };
     let mut expanded: Vec<Wanted> = Vec::new();
     for wish in wanted {
@@ -356,7 +364,9 @@ fn leftovers(wanted: &[Wanted], sys: &System) -> Result<Vec<String>> {
     let names = names.lines().filter_map(|line| line.strip_prefix("config-files ").map(str::to_owned));
     let mut left = Vec::new();
     for name in names {
-        if sys.query_record("package configuration", &name, || Ok(Some(Value::Bool(true))))?.is_some() && sys.query_package(&name)?.is_none() {
+        if sys.query_record("package configuration", &name, || Ok(Some(Value::Bool(true))))?.is_some()
+            && sys.query_package(&name)?.is_none()
+        {
             left.push(name);
         }
     }
@@ -454,8 +464,11 @@ mod tests {
     #[test]
     fn a_package_that_does_not_exist_is_refused_unless_its_repository_is_only_planned() {
         let answer = |command: &crate::system::Command| {
-            (command.program() == "apt-get")
-                .then(|| Completed { rc: 100, stderr: "E: Unable to locate package ngingx\n".into(), ..Completed::default() })
+            (command.program() == "apt-get").then(|| Completed {
+                rc: 100,
+                stderr: "E: Unable to locate package ngingx\n".into(),
+                ..Completed::default()
+            })
         };
         let mut machine = Machine::new(Overlay::empty().answer(answer));
         assert_eq!(machine.refusal("apt: { name: ngingx }"), "No package matching 'ngingx' is available");

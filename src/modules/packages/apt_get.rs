@@ -62,9 +62,11 @@ impl AptGet {
     pub fn change(&self, sys: &mut System, command: Command, named: Vec<Effect>) -> Result<Known<Completed>> {
         match self.policy_rc_d {
             None => self.unlocked(sys, command, named),
-            Some(code) => sys.with_stand_in(std::path::Path::new("/usr/sbin/policy-rc.d"), &format!("#!/bin/sh\nexit {code}\n"), 0o755, |sys| {
-                self.unlocked(sys, command, named)
-            }),
+            Some(code) => {
+                sys.with_stand_in(std::path::Path::new("/usr/sbin/policy-rc.d"), &format!("#!/bin/sh\nexit {code}\n"), 0o755, |sys| {
+                    self.unlocked(sys, command, named)
+                })
+            }
         }
     }
 
@@ -81,7 +83,9 @@ impl AptGet {
 }
 
 pub fn is_locked(message: &str) -> bool {
-    message.contains("Could not get lock") || message.contains("Unable to acquire the dpkg frontend lock") || message.contains("Unable to lock")
+    message.contains("Could not get lock")
+        || message.contains("Unable to acquire the dpkg frontend lock")
+        || message.contains("Unable to lock")
 }
 
 /// apt's failure in one sentence that names the package and the way out.

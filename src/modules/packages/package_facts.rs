@@ -27,14 +27,33 @@ impl Module for PackageFacts {
     type Args = PackageFactsArgs;
 
     fn run(args: PackageFactsArgs, sys: &mut System) -> Result<Output> {
-        let known = ["auto", "apt", "apk", "dnf", "dnf5", "openbsd_pkg", "pacman", "pip", "pkg", "pkg5", "pkg_info", "pkgng", "portage", "rpm", "yum", "zypper"];
+        let known = [
+            "auto",
+            "apt",
+            "apk",
+            "dnf",
+            "dnf5",
+            "openbsd_pkg",
+            "pacman",
+            "pip",
+            "pkg",
+            "pkg5",
+            "pkg_info",
+            "pkgng",
+            "portage",
+            "rpm",
+            "yum",
+            "zypper",
+        ];
         if let Some(unknown) = args.manager.iter().find(|name| !known.contains(&name.to_lowercase().as_str())) {
             let message = format!("Unsupported package managers requested: {unknown}");
             return Err(Failure::new(message).at("manager"));
         }
         if !args.manager.iter().any(|name| matches!(name.to_lowercase().as_str(), "auto" | "apt")) {
             let names = args.manager.join(", ");
-            return Err(Failure::new(format!("Could not detect a supported package manager from the following list: [{names}]")).at("manager"));
+            return Err(
+                Failure::new(format!("Could not detect a supported package manager from the following list: [{names}]")).at("manager")
+            );
         }
         let mut packages: Vec<(String, Vec<Value>)> = Vec::new();
         for package in sys.query_packages()? {
