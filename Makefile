@@ -17,7 +17,7 @@ as_root := $(if $(root),--config 'target.$(triple).runner = "$(root)"')
 built := $(or $(CARGO_TARGET_DIR),target)/$(triple)/release/hostler
 links := ansible-playbook ansible ansible-vault ansible-inventory ansible-doc ansible-config
 
-.PHONY: help setup build demo unit test conformance fmt clippy clean
+.PHONY: help setup build demo unit test conformance bench fmt clippy clean
 
 help: ## list these targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -32,7 +32,7 @@ build: setup ## build bin/hostler, and beside it the links with Ansible's names
 	@for link in $(links); do ln -sfn hostler bin/$$link; done
 
 demo: build ## three lab hosts, and on one of them everything up to a Keycloak login
-	@$(root) tools/demo.sh $(keycloak)
+	@$(if $(root),sudo env PATH=$(PATH)) tools/demo.sh $(keycloak)
 
 unit: setup ## the quick tests: no root, no lab, no network
 	cargo test --lib
@@ -44,6 +44,9 @@ test: setup ## every test, on lab hosts and with the real parts; the reference i
 
 conformance: build ## the reference's own tests against bin/ (TARGETS="copy file" for some of them)
 	@$(root) conformance/run.sh $(TARGETS)
+
+bench: build ## measure beside Ansible, Mitogen, pyinfra and a shell script; writes docs/performance.md
+	@$(root) bench/run.sh
 
 fmt: ## format the code
 	cargo fmt --all
