@@ -10,4 +10,18 @@ bin/hostler lab up idp1 acme store
 bin/hostler lab inventory --host-vars inventory/host_vars
 bin/hostler run playbooks/site.yml -i inventory/demo.yml
 
-printf '\nThe hosts: bin/hostler lab ls    log in: bin/hostler lab ssh idp1    throw them away: bin/hostler lab down idp1 acme store\n'
+state=${HOSTLER_STATE_DIR:-$HOME/.local/share/hostler/demo}
+address=$(sed -n 's/^ansible_host: //p' inventory/host_vars/idp1/lab.yml)
+cat <<END
+
+Keycloak is at  https://idp.lab.test/  (realm demo)
+  this machine finds it with   echo "$address idp.lab.test" >> /etc/hosts
+  its test CA is in            $state/acme-root.pem
+    for this shell             curl --cacert $state/acme-root.pem https://idp.lab.test/realms/demo
+    for this machine           cp $state/acme-root.pem /usr/local/share/ca-certificates/hostler-lab.crt && update-ca-certificates
+  log in as                    ada
+  with the first password      cat $state/demo-first-password      (it asks for a new one)
+
+The hosts   bin/hostler lab ls          log in  bin/hostler lab ssh idp1
+again       make demo                   away    bin/hostler lab down idp1 acme store
+END
