@@ -19,6 +19,7 @@ mod filters;
 mod format;
 mod functions;
 mod header;
+mod json;
 mod locate;
 mod lookups;
 mod lower;
@@ -28,6 +29,8 @@ mod number;
 mod object;
 mod operate;
 mod parse;
+mod random;
+mod regex;
 mod scope;
 mod tests;
 

@@ -10,8 +10,17 @@ use super::fault::{Fault, Outcome};
 use super::scope::Scope;
 
 pub(crate) mod choose;
+pub(crate) mod collections;
+pub(crate) mod documents;
+mod merge;
+pub(crate) mod password;
+pub(crate) mod paths;
+mod patterns;
+mod quantities;
+mod secrets;
 pub(crate) mod sequence;
-pub(crate) mod values;
+pub(crate) mod text;
+mod values;
 
 pub(crate) type Function = fn(Arguments, &Arc<Scope>) -> Outcome<Val>;
 
@@ -31,7 +40,18 @@ pub(crate) const fn seeing_missing(name: &'static str, function: Function) -> Fi
 }
 
 /// Every filter. A new theme is a file and its line here.
-const THEMES: &[&[Filter]] = &[values::FILTERS, sequence::FILTERS, choose::FILTERS];
+const THEMES: &[&[Filter]] = &[
+    values::FILTERS,
+    text::FILTERS,
+    patterns::FILTERS,
+    sequence::FILTERS,
+    choose::FILTERS,
+    collections::FILTERS,
+    documents::FILTERS,
+    paths::FILTERS,
+    quantities::FILTERS,
+    secrets::FILTERS,
+];
 
 static BY_NAME: LazyLock<HashMap<&'static str, &'static Filter>> =
     LazyLock::new(|| THEMES.iter().flat_map(|theme| theme.iter()).map(|filter| (filter.name, filter)).collect());

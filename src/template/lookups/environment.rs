@@ -2,12 +2,20 @@
 
 use std::sync::Arc;
 
-use super::super::data::Val;
+use super::super::data::{Dict, Val};
 use super::super::fault::{Fault, Outcome};
+use super::super::filters::collections;
+use super::super::regex;
 use super::super::scope::Scope;
 use super::{Lookup, Options, lookup};
 
-pub(crate) const LOOKUPS: &[Lookup] = &[lookup("env", env), lookup("vars", vars)];
+pub(crate) const LOOKUPS: &[Lookup] = &[
+    lookup("env", env),
+    lookup("vars", vars),
+    lookup("varnames", variable_names),
+    lookup("config", config),
+    lookup("inventory_hostnames", inventory_hostnames),
+];
 
 fn env(terms: Vec<Val>, options: Options, scope: &Arc<Scope>) -> Outcome<Vec<Val>> {
     let mut found = Vec::new();
@@ -34,6 +42,81 @@ fn vars(terms: Vec<Val>, options: Options, scope: &Arc<Scope>) -> Outcome<Vec<Va
             (None, Some(default)) => default.clone(),
             (None, None) => return Err(Fault::name(name, scope)),
         });
+    }
+    Ok(found)
+}
+
+/// The names of variables that patterns find.
+fn variable_names(terms: Vec<Val>, _: Options, scope: &Arc<Scope>) -> Outcome<Vec<Val>> {
+    let names = scope.context.variables.names();
+    let mut found = Vec::new();
+    for term in terms {
+        let pattern = regex::compile(&term.text()?, false, false)?;
+        for name in &names {
+            if regex::is_match(&pattern, name)? {
+                found.push(Val::str(name.as_str()));
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn config(terms: Vec<Val>, options: Options, scope: &Arc<Scope>) -> Outcome<Vec<Val>> {
+    let missing = options.text("on_missing")?.unwrap_or_else(|| "error".into());
+    let mut found = Vec::new();
+    for term in terms {
+        let name = term.text()?;
+        match ((scope.context.controller.setting)(&name), missing.as_ref()) {
+            (Some(value), _) => found.push(Val::from_value(&value)),
+            (None, "warn" | "skip") => {}
+            (None, _) => return Err(Fault::failed(format!("there is no setting `{name}`"))),
+        }
+    }
+    Ok(found)
+}
+
+/// The hosts of patterns: names, groups, globs, `all`, with `:`, `!` and `&` between them, from `groups` as the inventory gives it.
+fn inventory_hostnames(terms: Vec<Val>, _: Options, scope: &Arc<Scope>) -> Outcome<Vec<Val>> {
+    let Some(Val::Map(groups)) = scope.variable("groups")? else {
+        return Err(Fault::failed("there is no inventory"));
+    };
+    let mut hosts: Vec<Arc<str>> = Vec::new();
+    for term in collections::flattened(&terms, Some(1), true)? {
+        let text = term.text()?;
+        for pattern in text.split([',', ':']).map(str::trim).filter(|pattern| !pattern.is_empty()) {
+            let (name, operation) = match pattern.strip_prefix(['!', '&']) {
+                Some(name) => (name, &pattern[..1]),
+                None => (pattern, "+"),
+            };
+            let members = members(&groups, name)?;
+            match operation {
+                "!" => hosts.retain(|host| !members.contains(host)),
+                "&" => hosts.retain(|host| members.contains(host)),
+                _ => {
+                    for member in members {
+                        if !hosts.contains(&member) {
+                            hosts.push(member);
+                        }
+                    }
+                }
+            }
+        }
+    }
+    Ok(hosts.into_iter().map(Val::Str).collect())
+}
+
+fn members(groups: &Dict, name: &str) -> Outcome<Vec<Arc<str>>> {
+    let name = if name == "*" { "all" } else { name };
+    let texts = |list: Val| list.iterate()?.iter().map(Val::text).collect::<Outcome<Vec<_>>>();
+    let mut found = Vec::new();
+    let pattern = glob::Pattern::new(name).map_err(|error| Fault::failed(format!("`{name}` is no pattern: {error}")))?;
+    for (group, members) in groups.entries()? {
+        if group.as_str().is_some_and(|group| pattern.matches(group)) {
+            found.extend(texts(members)?);
+        }
+    }
+    if let Some(all) = groups.get(&"all".into())? {
+        found.extend(texts(all)?.into_iter().filter(|host| pattern.matches(host)));
     }
     Ok(found)
 }

@@ -8,7 +8,13 @@ use super::fault::{Fault, Outcome};
 use super::filters::short;
 use super::scope::Scope;
 
+mod commands;
 mod environment;
+mod files;
+mod lists;
+mod parameters;
+mod passwords;
+mod tables;
 
 /// A lookup takes its terms and its options and answers with a list.
 pub(crate) type Function = fn(Vec<Val>, Options, &Arc<Scope>) -> Outcome<Vec<Val>>;
@@ -23,7 +29,8 @@ pub(crate) const fn lookup(name: &'static str, function: Function) -> Lookup {
 }
 
 /// Every lookup. A new theme is a file and its line here.
-const THEMES: &[&[Lookup]] = &[environment::LOOKUPS];
+const THEMES: &[&[Lookup]] =
+    &[environment::LOOKUPS, files::LOOKUPS, lists::LOOKUPS, tables::LOOKUPS, commands::LOOKUPS, passwords::LOOKUPS];
 
 /// The named arguments of a lookup.
 #[derive(Clone, Default)]
@@ -32,6 +39,18 @@ pub(crate) struct Options(Vec<(Arc<str>, Val)>);
 impl Options {
     pub fn get(&self, name: &str) -> Option<&Val> {
         self.0.iter().find(|(known, _)| known.as_ref() == name).map(|(_, value)| value)
+    }
+
+    pub fn text(&self, name: &str) -> Outcome<Option<Arc<str>>> {
+        self.get(name).filter(|value| !matches!(value, Val::Null)).map(Val::text).transpose()
+    }
+
+    pub fn flag(&self, name: &str, default: bool) -> Outcome<bool> {
+        match self.get(name) {
+            Some(Val::Str(text)) => Ok(matches!(text.to_lowercase().as_str(), "yes" | "on" | "1" | "true" | "t" | "y")),
+            Some(value) => value.truth(),
+            None => Ok(default),
+        }
     }
 
     fn take(&mut self, name: &str) -> Option<Val> {

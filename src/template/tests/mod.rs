@@ -9,7 +9,10 @@ use super::fault::{Fault, Outcome};
 use super::filters::short;
 use super::scope::Scope;
 
+mod files;
 mod kinds;
+mod outcomes;
+mod versions;
 
 pub(crate) type Function = fn(Arguments, &Arc<Scope>) -> Outcome<bool>;
 
@@ -29,7 +32,7 @@ pub(crate) const fn seeing_missing(name: &'static str, function: Function) -> Te
 }
 
 /// Every test. A new theme is a file and its line here.
-const THEMES: &[&[Test]] = &[kinds::TESTS];
+const THEMES: &[&[Test]] = &[kinds::TESTS, outcomes::TESTS, versions::TESTS, files::TESTS];
 
 static BY_NAME: LazyLock<HashMap<&'static str, &'static Test>> =
     LazyLock::new(|| THEMES.iter().flat_map(|theme| theme.iter()).map(|test| (test.name, test)).collect());
