@@ -202,6 +202,6 @@ mod tests {
     #[test]
     fn a_hopeless_pattern_is_an_error_and_does_not_hang() {
         let regex = compile(r"^(?:(a+)+)\1$", false, false).ok().expect("compiles");
-        assert!(is_match(&regex, &format!("{}!", "a".repeat(64))).is_err());
+        assert!(is_match(&regex, &"a".repeat(40)).is_err());
     }
 }
