@@ -108,7 +108,7 @@ pub fn run(args: AdHocArgs) -> Outcome {
         step: false,
         flush_cache: args.hosts.flush_cache,
         redactor,
-        console: Arc::new(Terminal),
+        console: Arc::new(Terminal::default()),
         settings,
     };
     let warnings = warnings.into_iter().chain(vault_warnings).collect();

@@ -156,7 +156,9 @@ fn example(entry: &Entry) -> String {
     }
     let required: Vec<&ArgSpec> = specs.iter().filter(|spec| spec.required).collect();
     let shown: Vec<&ArgSpec> = if required.is_empty() { specs.iter().take(1).collect() } else { required };
-    let head = format!("- name: {}\n  {}:\n", first_sentence(&paragraph((entry.doc)())), entry.name);
+    let name = first_sentence(&paragraph((entry.doc)())).replace('`', "");
+    // What stands behind a colon is detail, and would be no plain YAML.
+    let head = format!("- name: {}\n  {}:\n", name.split(": ").next().unwrap_or(&name), entry.name);
     shown.iter().fold(head, |out, spec| out + &format!("    {}: {}\n", spec.name, example_value(spec)))
 }
 

@@ -16,9 +16,10 @@ use crate::history::store::{Store, default_file, random_id};
 use crate::history::{Journal, Keeper};
 use crate::report::json::Json;
 use crate::report::plain::Plain;
+use crate::report::terminal::{self, Pause};
 use crate::report::{Options, Screen};
 
-use super::environment::{Environment, banner_width};
+use super::environment::{Environment, banner_width, terminal_width};
 use super::failure::Outcome;
 
 /// How a run is shown.
@@ -104,15 +105,22 @@ fn command_line(arguments: impl Iterator<Item = String>) -> Vec<String> {
     words
 }
 
-/// The report for the reader: Ansible's lines or JSON.
+/// The report for the reader, and how to take it out of the way of a question.
 ///
 /// # Errors
 /// The file of `log_path` cannot be written.
-pub fn report(output: Output, settings: &Settings, check: bool) -> Result<Box<dyn Sink>, Diagnostic> {
+pub fn report(output: Output, settings: &Settings, check: bool) -> Result<(Box<dyn Sink>, Option<Pause>), Diagnostic> {
     let screen = screen(settings)?;
+    let options = options(settings, check);
     Ok(match output {
-        Output::Json => Box::new(Json::new(screen)),
-        Output::Text | Output::Lanes => Box::new(Plain::new(screen, options(settings, check))),
+        Output::Json => (Box::new(Json::new(screen)), None),
+        Output::Text => (Box::new(Plain::new(screen, options)), None),
+        Output::Lanes => {
+            let width = terminal_width().unwrap_or(80);
+            let terminal = terminal::Terminal::new(screen, Options { width, ..options });
+            let pause = terminal.pause();
+            (Box::new(terminal), Some(pause))
+        }
     })
 }
 

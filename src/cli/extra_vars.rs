@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::base::{Diagnostic, Node, Span};
 use crate::engine::request::ExtraVars;
+use crate::language::split_key_values;
 use crate::yaml;
 
 use super::environment::Environment;
@@ -46,68 +47,16 @@ pub fn file(vars: &ExtraVars) -> Option<&PathBuf> {
 /// `a=1 b="two words" c={{ d }}`: all values are text.
 fn pairs(text: &str) -> Result<Node, Diagnostic> {
     let span = Span::origin(ORIGIN);
-    let mut entries = Vec::new();
-    for word in words(text)? {
-        // As Ansible: a word without `=` is no variable, and is left out.
-        let Some((name, value)) = word.split_once('=').filter(|(name, _)| !name.is_empty()) else { continue };
-        let value = unquote(value.trim());
-        entries.push((Node::text(span.clone(), name.trim()), Node::text(span.clone(), decode(value))));
-    }
+    let entries = split_key_values(text, &span)?;
     if entries.is_empty() {
         return Err(Diagnostic::error(format!("`-e {text}` gives no variable a value"))
             .help("write `-e name=value`, `-e '{\"name\": 1}'` or `-e @file`"));
     }
-    Ok(Node::map(span, entries))
-}
-
-/// Splits at blanks, but not inside quotes, `{{ }}`, `{% %}` or `{# #}`.
-fn words(text: &str) -> Result<Vec<String>, Diagnostic> {
-    let mut words = vec![String::new()];
-    let mut quote = None;
-    let mut depth = 0usize;
-    let characters: Vec<char> = text.chars().collect();
-    let mut index = 0;
-    while index < characters.len() {
-        let character = characters[index];
-        let next = characters.get(index + 1).copied();
-        let last = words.len() - 1;
-        match character {
-            '\\' if quote.is_some() => {
-                words[last].push(character);
-                words[last].extend(next);
-                index += 1;
-            }
-            '"' | '\'' if quote == Some(character) => {
-                quote = None;
-                words[last].push(character);
-            }
-            '"' | '\'' if quote.is_none() => {
-                quote = Some(character);
-                words[last].push(character);
-            }
-            ' ' | '\n' | '\t' if quote.is_none() && depth == 0 => words.push(String::new()),
-            other => {
-                if quote.is_none() {
-                    match (other, next) {
-                        ('{', Some('{' | '%' | '#')) => depth += 1,
-                        ('}' | '%' | '#', Some('}')) => depth = depth.saturating_sub(1),
-                        _ => {}
-                    }
-                }
-                words[last].push(other);
-            }
-        }
-        index += 1;
-    }
-    if quote.is_some() || depth > 0 {
-        return Err(Diagnostic::error(format!("`-e {text}` has a quote or a `{{{{` that is not closed")));
-    }
-    words.retain(|word| !word.is_empty());
-    Ok(words)
-}
-
-fn unquote(text: &str) -> &str {
-    ['"', '\''].iter().find_map(|quote| text.strip_prefix(*quote)?.strip_suffix(*quote)).unwrap_or(text)
+    let decoded = |node: Node| match node.as_str() {
+        Some(text) => Node::text(span.clone(), decode(text)),
+        None => node,
+    };
+    Ok(Node::map(span.clone(), entries.into_iter().map(|(name, value)| (name, decoded(value))).collect()))
 }
 
 /// `\n`, `\t` and the like, as Ansible decodes them in `k=v` text.

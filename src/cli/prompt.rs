@@ -7,10 +7,14 @@ use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 
 use crate::base::{Diagnostic, Secret};
 use crate::engine::request::Console;
+use crate::report::terminal::Pause;
 
 /// The terminal of this process.
 #[derive(Debug, Default)]
-pub struct Terminal;
+pub struct Terminal {
+    /// Takes a moving report off the screen while a question is there.
+    pub pause: Option<Pause>,
+}
 
 impl Console for Terminal {
     fn is_interactive(&self) -> bool {
@@ -18,16 +22,22 @@ impl Console for Terminal {
     }
 
     fn ask(&self, question: &str, private: bool) -> io::Result<Option<String>> {
-        if private {
-            return password(question).map(|secret| Some(secret.expose().to_owned()));
+        let ask = || if private { password(question).map(|secret| Some(secret.expose().to_owned())) } else { visible(question) };
+        match &self.pause {
+            Some(pause) => pause.during(ask),
+            None => ask(),
         }
-        let mut stdout = io::stdout().lock();
-        stdout.write_all(question.as_bytes())?;
-        stdout.flush()?;
-        let mut line = String::new();
-        let read = io::stdin().lock().read_line(&mut line)?;
-        Ok((read > 0).then(|| line.trim_end_matches(['\n', '\r']).to_owned()))
     }
+}
+
+/// Asks for a line that is shown while it is typed.
+fn visible(question: &str) -> io::Result<Option<String>> {
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(question.as_bytes())?;
+    stdout.flush()?;
+    let mut line = String::new();
+    let read = io::stdin().lock().read_line(&mut line)?;
+    Ok((read > 0).then(|| line.trim_end_matches(['\n', '\r']).to_owned()))
 }
 
 /// Asks for a text that is not shown: on the controlling terminal, else a line of standard input.

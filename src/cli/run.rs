@@ -10,6 +10,8 @@ use crate::base::{Diagnostic, Redactor};
 use crate::engine::request::{Mode, PlaySource, RunRequest};
 use crate::engine::{Settings, settings::Origin};
 
+use crate::report::terminal::Pause;
+
 use super::arguments::{BecomeArgs, ConnectionArgs, HostArgs, Overrides, TaskArgs, passwords};
 use super::environment::Environment;
 use super::execute::{Output, Plan, execute, report};
@@ -72,12 +74,12 @@ pub fn run(args: RunArgs, is_link: bool) -> Outcome {
     let (mut settings, warnings) = settings::resolve(&environment)?;
     apply(&args, &mut settings, &environment)?;
     let output = args.output.unwrap_or_else(|| default_output(&args, &settings, is_link));
-    let sinks = vec![report(output, &settings, args.tasks.check)?];
+    let (sink, pause) = report(output, &settings, args.tasks.check)?;
     let keeps_history = !args.no_history;
     let unknown = unknown_callback(&settings);
-    let (request, vault_warnings) = request(args, settings, &environment)?;
+    let (request, vault_warnings) = request(args, settings, pause, &environment)?;
     let warnings = warnings.into_iter().chain(vault_warnings).chain(unknown).collect();
-    execute(request, Plan { sinks, keeps_history, warnings }, &environment)
+    execute(request, Plan { sinks: vec![sink], keeps_history, warnings }, &environment)
 }
 
 fn apply(args: &RunArgs, settings: &mut Settings, environment: &Environment) -> Result<(), Failed> {
@@ -97,7 +99,12 @@ fn default_output(args: &RunArgs, settings: &Settings, is_link: bool) -> Output 
     if !is_plain && std::io::stdout().is_terminal() { Output::Lanes } else { Output::Text }
 }
 
-fn request(args: RunArgs, settings: Settings, environment: &Environment) -> Result<(RunRequest, Vec<Diagnostic>), Failed> {
+fn request(
+    args: RunArgs,
+    settings: Settings,
+    pause: Option<Pause>,
+    environment: &Environment,
+) -> Result<(RunRequest, Vec<Diagnostic>), Failed> {
     let playbooks = playbooks(&args.playbooks, environment)?;
     let redactor = Redactor::default();
     let extra_vars = args.tasks.extra_vars(environment)?;
@@ -119,7 +126,7 @@ fn request(args: RunArgs, settings: Settings, environment: &Environment) -> Resu
         step: args.step,
         flush_cache: args.hosts.flush_cache,
         redactor,
-        console: Arc::new(Terminal),
+        console: Arc::new(Terminal { pause }),
         settings,
     };
     Ok((request, vault_warnings))

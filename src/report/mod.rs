@@ -12,6 +12,7 @@ pub mod json;
 pub mod past;
 pub mod plain;
 pub mod screen;
+pub mod terminal;
 
 pub use screen::Screen;
 
