@@ -55,6 +55,14 @@ pub enum FileChange {
         uid: u32,
         gid: u32,
     },
+    /// Something out of an archive, already in its place; its content is not kept here.
+    Unpacked {
+        path: PathBuf,
+        size: u64,
+        mode: u32,
+        uid: u32,
+        gid: u32,
+    },
     Directory {
         path: PathBuf,
         mode: u32,
@@ -104,6 +112,7 @@ impl FileChange {
     pub fn path(&self) -> &Path {
         match self {
             FileChange::Write { path, .. }
+            | FileChange::Unpacked { path, .. }
             | FileChange::Directory { path, .. }
             | FileChange::Symlink { path, .. }
             | FileChange::HardLink { path, .. }

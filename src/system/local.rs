@@ -140,6 +140,7 @@ pub fn umask() -> u32 {
 fn failed(change: &FileChange, error: &io::Error) -> Failure {
     let doing = match change {
         FileChange::Write { .. } => "write",
+        FileChange::Unpacked { .. } => "unpack",
         FileChange::Directory { .. } => "make the folder",
         FileChange::Symlink { .. } | FileChange::HardLink { .. } => "link",
         FileChange::Remove { .. } => "remove",
@@ -177,8 +178,8 @@ fn apply_file(change: &FileChange) -> io::Result<()> {
         FileChange::Mode { path, mode } => fs::set_permissions(path, fs::Permissions::from_mode(*mode)),
         FileChange::Owner { path, uid, gid } => lchown(path, Some(*uid), Some(*gid)),
         FileChange::Times { path, accessed, modified } => set_times(path, *accessed, *modified),
-        // Made by `chattr`.
-        FileChange::Flags { .. } => Ok(()),
+        // Made by `chattr`, and by `unpack`.
+        FileChange::Flags { .. } | FileChange::Unpacked { .. } => Ok(()),
     }
 }
 

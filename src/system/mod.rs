@@ -16,6 +16,7 @@ pub mod local;
 pub mod overlay;
 pub mod packages;
 pub mod services;
+pub mod unpack;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -34,6 +35,7 @@ pub use local::Local;
 pub use overlay::Overlay;
 pub use packages::Package;
 pub use services::{Unit, UnitChange};
+pub use unpack::{NewFileDefaults, UnpackedEntry, UnpackedKind, Unpacking};
 
 /// Where file contents that the controller holds come from: by SHA-256, only when the host does not have them already.
 pub trait Blobs: Send {
@@ -159,6 +161,15 @@ impl System {
             change()?;
         }
         self.note(Effect::Record { kind, name: name.to_owned(), value })
+    }
+
+    /// Does something outside of this host that may change it there (a request to a web service): only for real, and not counted as a change
+    /// of this host.
+    pub fn outside<T>(&mut self, act: impl FnOnce(&mut System) -> T) -> Known<T> {
+        match self.backend.is_dry() {
+            true => Known::AfterApply,
+            false => Known::Now(act(self)),
+        }
     }
 
     /// Records an effect after it was made true on the host (real), or makes the overlay believe it (dry).

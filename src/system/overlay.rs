@@ -38,6 +38,10 @@ enum Content {
     Folder {
         hides_host: bool,
     },
+    /// A large file that would be there: its content is known only after apply.
+    Unknown {
+        size: u64,
+    },
     /// Only the attributes were changed; the content is the host's at this path.
     Host(PathBuf),
 }
@@ -139,6 +143,7 @@ impl Overlay {
     fn put(&mut self, path: PathBuf, kind: FileKind, mode: u32, uid: u32, gid: u32, content: Content) {
         let size = match &content {
             Content::Bytes(bytes) => bytes.len() as u64,
+            Content::Unknown { size } => *size,
             _ => 0,
         };
         self.next_inode += 1;
@@ -281,6 +286,10 @@ impl Overlay {
                 let path = place(self, path)?;
                 self.put(path, FileKind::File, *mode, *uid, *gid, Content::Bytes(content.clone()));
             }
+            FileChange::Unpacked { path, size, mode, uid, gid } => {
+                let path = place(self, path)?;
+                self.put(path, FileKind::File, *mode, *uid, *gid, Content::Unknown { size: *size });
+            }
             FileChange::Directory { path, mode, uid, gid } => {
                 let path = place(self, path)?;
                 let hides_host = matches!(self.files.get(&path), Some(Node::Gone));
@@ -364,6 +373,7 @@ impl Backend for Overlay {
         match self.files.get(&place) {
             Some(Node::There { content: Content::Bytes(bytes), .. }) => Ok(bytes.clone()),
             Some(Node::There { content: Content::Host(host), .. }) => Local.read(host),
+            Some(Node::There { content: Content::Unknown { .. }, .. }) => Err(io::Error::other("its content is known only after apply")),
             Some(Node::There { .. }) => Err(io::ErrorKind::IsADirectory.into()),
             Some(Node::Gone) => Err(io::ErrorKind::NotFound.into()),
             None => match &self.base {

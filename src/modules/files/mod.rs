@@ -1,6 +1,7 @@
 //! Modules about files and folders. Owner, group and mode options are in `attributes`, times in `times`, what editors of text share in
 //! `edit`. The halves of `copy`, `template` and `fetch` that run on the controller are the engine's.
 
+pub mod archive;
 pub mod assemble;
 pub mod attributes;
 pub mod blockinfile;
@@ -20,6 +21,8 @@ pub mod tempfile;
 pub mod template;
 pub mod text;
 pub mod times;
+pub mod unarchive;
+pub mod unarchive_options;
 
 use super::registry::Entry;
 
@@ -36,4 +39,5 @@ pub(super) const MODULES: &[Entry] = &[
     Entry::of::<stat::Stat>(),
     Entry::of::<tempfile::TempFile>(),
     Entry::of::<template::Template>(),
+    Entry::of::<unarchive::Unarchive>(),
 ];
