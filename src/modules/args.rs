@@ -200,6 +200,7 @@ macro_rules! module_args {
                 concat!($($about, "\n"),*).trim_ascii()
             }
 
+            #[allow(unused_variables, reason = "a module may have no options")]
             fn take(given: &mut $crate::modules::args::Given) -> std::result::Result<Self, $crate::system::Failure> {
                 $( $( given.option::<Option<$extra_kind>>(stringify!($extra), &[ $($extra_alias),* ], None)?; )* )?
                 Ok($set {

@@ -56,6 +56,9 @@ pub trait Backend: Send {
     /// What the overlay believes of a record: `None` when it knows nothing, `Some(None)` when it was removed.
     fn known_record(&self, kind: &str, name: &str) -> Option<Option<Value>>;
 
+    /// Whether packages are only believed to be installed: what they bring is not known yet.
+    fn plans_packages(&self) -> bool;
+
     /// Starts a program. The caller says through `System` whether this only reads or changes something.
     fn run(&self, command: &Command) -> Result<Completed>;
 

@@ -112,6 +112,10 @@ impl Backend for Local {
         false
     }
 
+    fn plans_packages(&self) -> bool {
+        false
+    }
+
     fn known_record(&self, _kind: &str, _name: &str) -> Option<Option<Value>> {
         None
     }

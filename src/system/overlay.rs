@@ -497,6 +497,10 @@ impl Backend for Overlay {
         self.files.keys().any(|path| path.starts_with(below))
     }
 
+    fn plans_packages(&self) -> bool {
+        self.packages.values().any(Option::is_some)
+    }
+
     fn known_record(&self, kind: &str, name: &str) -> Option<Option<Value>> {
         let known = self.records.get(&(kind.to_owned(), name.to_owned())).cloned();
         // On the empty machine nothing is there that was not put there.

@@ -28,6 +28,8 @@ pub struct UnitChange {
     pub masked: Option<bool>,
     /// It was restarted or reloaded: a change though the state is the same.
     pub restarted: bool,
+    /// In a plan: the unit will be there, though the host does not know it yet.
+    pub found: bool,
 }
 
 impl Unit {
@@ -56,6 +58,9 @@ impl Unit {
     }
 
     pub(super) fn apply(&mut self, change: &UnitChange) {
+        if change.found && !self.exists() {
+            self.load_state = "loaded".into();
+        }
         if let Some(active) = change.active {
             self.active_state = if active { "active" } else { "inactive" }.into();
             self.sub_state = if active { "running" } else { "dead" }.into();
@@ -75,25 +80,80 @@ impl Unit {
     }
 }
 
+/// Where systemd keeps units, the strongest first.
+const UNIT_FOLDERS: &[&str] =
+    &["/etc/systemd/system", "/run/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"];
+
+/// The last parts of the names that units have.
+const KINDS: &[&str] = &["service", "socket", "device", "mount", "automount", "swap", "target", "path", "timer", "slice", "scope"];
+
+/// A unit's whole name: `nginx` is `nginx.service`.
+pub fn unit_name(name: &str) -> String {
+    match name.rsplit_once('.') {
+        Some((_, kind)) if KINDS.contains(&kind) => name.to_owned(),
+        _ => format!("{name}.service"),
+    }
+}
+
 impl System {
-    /// The state of a unit; one that does not exist has load state `not-found`.
+    /// The state of a unit; one that does not exist has load state `not-found`. A unit of a user's manager is `user/NAME`, one of all users'
+    /// `global/NAME`.
     pub fn query_unit(&self, name: &str) -> Result<Unit> {
-        self.backend.unit(name)
+        let unit = self.backend.unit(&unit_name(name))?;
+        if unit.exists() || !self.unit_is_planned(&unit.name) {
+            return Ok(unit);
+        }
+        Ok(Unit { load_state: "loaded".into(), file_state: "disabled".into(), ..unit })
+    }
+
+    /// Whether an earlier task of a plan would bring the unit: its file, or a package (nobody knows which units a package brings before it
+    /// is there).
+    fn unit_is_planned(&self, name: &str) -> bool {
+        let template = name.split_once('@').and_then(|(base, _)| Some(format!("{base}@.{}", name.rsplit_once('.')?.1)));
+        let files = std::iter::once(name.to_owned()).chain(template);
+        let has_file = files
+            .flat_map(|file| UNIT_FOLDERS.iter().map(move |folder| std::path::Path::new(folder).join(&file)))
+            .any(|path| self.backend.is_imagined(&path) && matches!(self.query_file(&path), Ok(Some(_))));
+        has_file || self.backend.plans_packages()
     }
 
     /// Runs `systemctl` with these arguments, which bring about `change` on the unit.
     pub fn change_unit(&mut self, arguments: &[&str], name: &str, change: UnitChange) -> Result<Known<Completed>> {
-        let command = Command::new("systemctl").args(arguments.iter().copied()).arg("--").arg(name);
-        self.mutate(command, Effect::Unit { name: name.to_owned(), change })
+        let name = unit_name(name);
+        let (scope, unit) = scope_of(&name);
+        let command = Command::new("systemctl").args(scope).args(arguments.iter().copied()).arg("--").arg(unit);
+        if self.backend.is_dry() {
+            // What the unit's own file or package brings is believed from now on.
+            let known = self.query_unit(&name)?;
+            return self.mutate(command, Effect::Unit { name, change: UnitChange { found: known.exists(), ..change } });
+        }
+        self.mutate(command, Effect::Unit { name, change })
+    }
+}
+
+fn scope_of(name: &str) -> (Option<String>, &str) {
+    match name.split_once('/') {
+        Some((scope, unit)) => (Some(format!("--{scope}")), unit),
+        None => (None, name),
     }
 }
 
 pub(super) fn local_unit(name: &str) -> Result<Unit> {
-    let shown = run_locally(&Command::new("systemctl").arg("show").arg("--").arg(name).env("LC_ALL", "C.UTF-8"))?;
-    if !shown.ok() {
-        return Err(Failure::new(format!("cannot ask systemd about `{name}`: {}", shown.stderr_text().trim())));
+    let (scope, unit) = scope_of(name);
+    let shown = run_locally(&Command::new("systemctl").args(scope).arg("show").arg("--").arg(unit).env("LC_ALL", "C.UTF-8"))?;
+    if shown.ok() && !shown.stderr_text().contains("ignoring") {
+        return Ok(parse_unit(name, &shown.stdout_text()));
     }
-    Ok(parse_unit(name, &shown.stdout_text()))
+    // Without a running systemd (a chroot) the unit files still tell what is enabled.
+    let enabled = run_locally(&Command::new("systemctl").arg("is-enabled").arg("--").arg(unit).env("LC_ALL", "C.UTF-8"))?;
+    let state = enabled.stdout_text().trim().to_owned();
+    if state.is_empty() || state == "not-found" {
+        return match shown.stderr_text().trim() {
+            "" => Ok(Unit::absent(name)),
+            said => Err(Failure::new(format!("cannot ask systemd about `{unit}`: {said}"))),
+        };
+    }
+    Ok(Unit { load_state: "loaded".into(), file_state: state, ..Unit::absent(name) })
 }
 
 fn parse_unit(name: &str, shown: &str) -> Unit {
@@ -125,5 +185,14 @@ mod tests {
         let unit = sys.query_unit("web.service").expect("asks");
         assert!(unit.is_active() && !unit.is_enabled());
         assert_eq!(unit.property("ActiveState"), Some("active"));
+    }
+
+    #[test]
+    fn a_unit_that_a_plan_writes_exists_for_the_tasks_after_it() {
+        let sys = System::dry(Overlay::empty().with_file("/etc/systemd/system/web@.service", "[Service]\n"));
+        assert!(sys.query_unit("web@1").expect("asks").exists());
+        assert!(!sys.query_unit("other").expect("asks").exists());
+        assert_eq!(unit_name("backup.timer"), "backup.timer");
+        assert_eq!(unit_name("dbus-org.freedesktop.x"), "dbus-org.freedesktop.x.service");
     }
 }

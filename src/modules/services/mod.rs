@@ -1,5 +1,15 @@
-//! Modules about services and units.
+//! Modules about services, timers and kernel settings.
+
+mod service;
+mod service_facts;
+mod sysctl;
+mod systemd_service;
 
 use super::registry::Entry;
 
-pub(super) const MODULES: &[Entry] = &[];
+pub(super) const MODULES: &[Entry] = &[
+    Entry::of::<service::Service>(),
+    Entry::of::<service_facts::ServiceFacts>(),
+    Entry::of::<sysctl::Sysctl>(),
+    Entry::of::<systemd_service::SystemdService>(),
+];
