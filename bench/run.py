@@ -65,7 +65,7 @@ class Bench:
         """The command, what it adds to the environment, and what its output must hold when nothing was changed."""
         playbook = ["-i", str(self.inventory), str(HERE / "common.yml")]
         ansible = [str(VENV / "ansible-playbook"), *playbook]
-        plain = {"ANSIBLE_CONFIG": str(self.empty_settings()), "ANSIBLE_PYTHON_INTERPRETER": "/usr/bin/python3", "ANSIBLE_SSH_CONTROL_PATH_DIR": str(self.work / "cp")}
+        plain = {"ANSIBLE_CONFIG": str(self.empty_settings()), "ANSIBLE_HOME": str(self.work / "ansible"), "ANSIBLE_PYTHON_INTERPRETER": "/usr/bin/python3", "ANSIBLE_SSH_CONTROL_PATH_DIR": str(self.work / "cp")}
         quiet = r"changed=0 .*unreachable=0 .*failed=0"
         if tool == "hostler":
             return [str(HOSTLER), "run", *playbook], {}, quiet
