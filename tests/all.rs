@@ -1,4 +1,5 @@
 //! Every behaviour test, in one binary, so that the crate is linked once for all of them.
 
+mod keycloak;
 mod lab;
 mod support;

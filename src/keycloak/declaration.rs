@@ -137,6 +137,10 @@ impl Declaration {
             }
         }
         for (key, client) in self.model.of_kind(Kind::Client) {
+            let secret = client.body.get("secret").and_then(Json::as_str).is_some_and(|secret| !secret.is_empty());
+            if secret && client.body.get("publicClient") == Some(&Json::Bool(true)) {
+                problems.push(format!("client {} is public, and has a secret", key.name()));
+            }
             let scopes = |field: &str| client.body.get(field).and_then(Json::as_array).cloned().unwrap_or_default();
             let optional = scopes("optionalClientScopes");
             for both in scopes("defaultClientScopes").iter().filter(|scope| optional.contains(scope)) {

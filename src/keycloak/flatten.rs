@@ -250,6 +250,10 @@ impl Flattened {
                     }
                 }
             }
+            // Keycloak makes some clients public when nothing is said, and forgets their secret.
+            if self.strict && body.contains_key("secret") {
+                body.entry("publicClient").or_insert(Json::Bool(false));
+            }
             self.simple(Kind::Client, body.into());
         }
     }

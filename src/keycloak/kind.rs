@@ -15,12 +15,13 @@ pub enum Kind {
     RequiredAction,
     ClientScope,
     ClientScopeMapper,
+    /// Before the clients: a new client is given the realm's scopes.
+    RealmScopes,
     RealmRole,
     Client,
     ClientMapper,
     ClientRole,
     ScopeMapping,
-    RealmScopes,
     Group,
     DefaultGroups,
     IdentityProvider,
@@ -186,6 +187,7 @@ static SPECS: [Spec; 24] = [
         item: "client-scopes/{parent}/protocol-mappers/models/{id}",
         ..MAPPER
     },
+    Spec { kind: Kind::RealmScopes, noun: "realm scopes", section: "realmScopes", links: &["default", "optional"], put: Put::Own, ..NONE },
     Spec { kind: Kind::RealmRole, ..ROLE },
     Spec {
         kind: Kind::Client,
@@ -213,7 +215,6 @@ static SPECS: [Spec; 24] = [
     },
     Spec { kind: Kind::ClientRole, noun: "client role", collection: "clients/{parent}/roles", ..ROLE },
     Spec { kind: Kind::ScopeMapping, noun: "scope mapping", section: "scopeMappings", links: &["realm", "clients"], put: Put::Own, ..NONE },
-    Spec { kind: Kind::RealmScopes, noun: "realm scopes", section: "realmScopes", links: &["default", "optional"], put: Put::Own, ..NONE },
     Spec {
         kind: Kind::Group,
         noun: "group",

@@ -149,7 +149,7 @@ impl Session<'_> {
         let url = format!("{}/protocol/openid-connect/auth?{}", self.base, query.join("&"));
         let page = self.send(&url, self.http.get(&url)).await?;
         let Some(action) = form_action(&page.text) else {
-            return Err(self.failed(format!("no login form came, but {}{}: {}", page.status, html_title(&page.text), notice(&page.text))));
+            return Err(self.failed(no_form(&page)));
         };
         let form = [("username", self.login.username.as_str()), ("password", self.login.password.expose()), ("credentialId", "")];
         let page = self.send(&action, self.http.post(&action).form(&form)).await?;
@@ -192,6 +192,18 @@ impl Session<'_> {
         let list = |claims: &Body| claims.get("groups").and_then(Json::as_array).cloned();
         let groups = list(&access).or_else(|| list(&id)).unwrap_or_default();
         Ok(LoggedIn { groups: groups.iter().filter_map(Json::as_str).map(str::to_owned).collect(), claims: access, grant })
+    }
+}
+
+/// Why no login form came: Keycloak sends what is wrong with the question to the client, in the redirect.
+fn no_form(page: &Page) -> String {
+    let location = page.location.as_deref().and_then(|location| url::Url::parse(location).ok());
+    let said = |key: &str| location.as_ref()?.query_pairs().find(|(name, _)| name == key).map(|(_, value)| value.into_owned());
+    let elsewhere = location.as_ref().map(|location| format!("{}{}", location.host_str().unwrap_or_default(), location.path()));
+    match (said("error_description").or_else(|| said("error")), elsewhere) {
+        (Some(error), _) => format!("no login form came: {error}"),
+        (None, Some(place)) => format!("no login form came, the browser is sent on to `{place}`: is there a default identity provider?"),
+        (None, None) => format!("no login form came, but {}{}: {}", page.status, html_title(&page.text), notice(&page.text)),
     }
 }
 

@@ -91,13 +91,27 @@ impl Reader<'_> {
         let realm_id = settings["id"].as_str().unwrap_or_default().to_owned();
         let attributes = settings["attributes"].as_object().cloned().unwrap_or_default();
         let ledger = attributes.get(ATTRIBUTE).and_then(Json::as_str).map(str::to_owned);
-        export.remove("users");
+        let accounts = export.remove("users");
         let mut model = flatten::live(&export);
         if !small {
             self.large(&mut model, &clients).await?;
         }
         self.beside(&mut model).await?;
+        self.sees_users(&model, accounts.as_ref()).await?;
         Ok(Some(Reading { model, realm_id, ledger, attributes }))
+    }
+
+    /// Without rights on users every search for one is empty. When none of the declared ones was found, a service account, which the export
+    /// names, is searched for to tell the one from the other.
+    async fn sees_users(&self, model: &Model, accounts: Option<&Json>) -> Result<()> {
+        if !self.declaration.declares(Kind::User) || model.of_kind(Kind::User).next().is_some() {
+            return Ok(());
+        }
+        let Some(known) = accounts.and_then(|accounts| accounts[0]["username"].as_str()) else { return Ok(()) };
+        match self.client.list(&self.path(&format!("users?exact=true&username={}", encode(known)))).await?.is_empty() {
+            true => Err(self.rights("it sees no user, `manage-users` is needed")),
+            false => Ok(()),
+        }
     }
 
     /// What an export lacks: users, the user profile as it is by default, events of which it leaves out what is unset, organizations.
@@ -155,11 +169,11 @@ impl Reader<'_> {
         if !self.declaration.declares(Kind::Organization) {
             return Ok(Vec::new());
         }
-        let found = self
-            .client
-            .list(&self.path("organizations?briefRepresentation=false&max=10000"))
-            .await
-            .map_err(self.needs("manage-organizations"))?;
+        let found = match self.client.list(&self.path("organizations?briefRepresentation=false&max=10000")).await {
+            // The realm does not have them switched on (yet).
+            Err(error) if error.is_missing() => return Ok(Vec::new()),
+            other => other.map_err(self.needs("manage-organizations"))?,
+        };
         let with_providers = found.into_iter().map(|mut organization| async move {
             let id = organization["id"].as_str().unwrap_or_default().to_owned();
             let providers = self.client.list(&self.path(&format!("organizations/{id}/identity-providers"))).await?;

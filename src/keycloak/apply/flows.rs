@@ -13,7 +13,7 @@ use crate::keycloak::model::{Key, Name, Object};
 use crate::keycloak::{Body, Json};
 
 /// Ends the names of a flow that is to take another's place.
-const NEXT: &str = " (next)";
+const NEXT: &str = " - next";
 const BOUND: [&str; 2] = ["firstBrokerLoginFlowAlias", "postBrokerLoginFlowAlias"];
 
 impl Executor<'_> {

@@ -1,0 +1,29 @@
+//! The realm on a real Keycloak. One server serves all claims, since it takes a minute to start; each claim has a realm of its own.
+
+mod access;
+mod declared;
+mod faults;
+mod flows;
+mod server;
+mod traps;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use server::Server;
+
+type Claim = (&'static str, fn(&Server));
+
+/// All of them run, and all that fail are named.
+#[test]
+fn every_claim_about_the_realm_holds_on_a_real_keycloak() {
+    let server = Server::start();
+    let claims = [declared::CLAIMS, traps::CLAIMS, flows::CLAIMS, access::CLAIMS].concat();
+    let wanted = std::env::var("HOSTLER_TEST_CLAIM").unwrap_or_default();
+    let failed: Vec<&str> = claims
+        .iter()
+        .filter(|(name, _)| name.contains(&wanted))
+        .filter(|(_, claim)| catch_unwind(AssertUnwindSafe(|| claim(&server))).is_err())
+        .map(|(name, _)| *name)
+        .collect();
+    assert!(failed.is_empty(), "these do not hold: {failed:#?}");
+}
