@@ -14,6 +14,7 @@ mod history;
 mod lab;
 mod links;
 mod prompt;
+mod realm;
 mod run;
 mod settings;
 
@@ -54,6 +55,7 @@ enum Command {
     Doc(doc::DocArgs),
     Config(config::ConfigArgs),
     Lab(lab::LabArgs),
+    Realm(realm::RealmArgs),
     Completion(completion::CompletionArgs),
 }
 
@@ -74,6 +76,7 @@ fn dispatch(command: Option<Command>) -> Outcome {
         Some(Command::History(args)) => history::run(args),
         Some(Command::Doc(args)) => doc::run(args),
         Some(Command::Config(args)) => config::run(args),
+        Some(Command::Realm(args)) => realm::run(args),
         Some(Command::Lab(args)) => Ok(lab::run(args)?),
         Some(Command::Completion(args)) => completion::run(&args, Cli::command()),
     }

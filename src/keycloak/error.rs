@@ -22,7 +22,7 @@ pub enum Error {
         "the service account may not read all of realm `{realm}`: {missing}; grant it, since what cannot be seen would be planned as absent"
     )]
     Rights { realm: String, missing: String },
-    #[error("the declaration of realm `{realm}` has {} mistakes: {}", .problems.len(), .problems.join("; "))]
+    #[error("the declaration of realm `{realm}` is wrong: {}", .problems.join("; "))]
     Declaration { realm: String, problems: Vec<String> },
     #[error("the CA file is not usable: {0}")]
     Authority(String),

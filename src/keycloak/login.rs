@@ -88,8 +88,11 @@ impl Session<'_> {
         let (status, answer) = self.tokens(form).await?;
         match (status, answer["error"].as_str()) {
             (200, _) => Ok(Some(answer)),
+            // 401: who asks is not known. 400: this grant is not for this client.
+            (401, Some("unauthorized_client" | "invalid_client")) => {
+                Err(self.failed(format!("the client `{}` or its secret is wrong", self.login.client_id)))
+            }
             (_, Some("unauthorized_client")) => Ok(None),
-            (_, Some("invalid_client")) => Err(self.failed(format!("the client `{}` or its secret is wrong", self.login.client_id))),
             (_, Some("invalid_grant")) if message_of(&answer).contains("not fully set up") => {
                 Err(self
                     .failed("a required action is waiting (a temporary password has to be changed first): verify with a user who has none"))
@@ -148,11 +151,7 @@ impl Session<'_> {
         let query: Vec<String> = query.iter().map(|(key, value)| format!("{key}={}", encode(value))).collect();
         let url = format!("{}/protocol/openid-connect/auth?{}", self.base, query.join("&"));
         let page = self.send(&url, self.http.get(&url)).await?;
-        let Some(action) = form_action(&page.text) else {
-            return Err(self.failed(no_form(&page)));
-        };
-        let form = [("username", self.login.username.as_str()), ("password", self.login.password.expose()), ("credentialId", "")];
-        let page = self.send(&action, self.http.post(&action).form(&form)).await?;
+        let page = self.fill_forms(page).await?;
         let code = self.code(&page, &redirect_uri, &state)?;
         let form = vec![
             ("grant_type".to_owned(), "authorization_code".to_owned()),
@@ -164,6 +163,25 @@ impl Session<'_> {
             (200, answer) => Ok(answer),
             (_, answer) => Err(self.failed(message_of(&answer))),
         }
+    }
+
+    /// Fills the login form; where the realm asks for the name first (as with organizations), the one and then the other.
+    async fn fill_forms(&mut self, first: Page) -> Result<Page> {
+        let Some(mut action) = form_action(&first.text) else { return Err(self.failed(no_form(&first))) };
+        let mut page = first;
+        for _ in 0..2 {
+            let asks_password = page.text.contains("name=\"password\"");
+            let mut form = vec![("username", self.login.username.as_str()), ("credentialId", "")];
+            if asks_password {
+                form.push(("password", self.login.password.expose()));
+            }
+            page = self.send(&action, self.http.post(&action).form(&form)).await?;
+            match form_action(&page.text) {
+                Some(next) if !asks_password && page.location.is_none() => action = next,
+                _ => break,
+            }
+        }
+        Ok(page)
     }
 
     fn code(&self, page: &Page, redirect_uri: &str, state: &str) -> Result<String> {

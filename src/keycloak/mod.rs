@@ -9,6 +9,7 @@ pub mod client;
 pub mod compare;
 pub mod declaration;
 pub mod error;
+pub mod export;
 pub mod fields;
 pub mod flatten;
 pub mod flow;

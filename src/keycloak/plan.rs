@@ -21,6 +21,17 @@ pub enum Operation {
     Delete,
 }
 
+impl Operation {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Operation::Create => "create",
+            Operation::Update => "update",
+            Operation::Rebuild => "rebuild",
+            Operation::Delete => "delete",
+        }
+    }
+}
+
 #[derive(Clone, PartialEq, Debug)]
 pub struct Action {
     pub name: Name,

@@ -102,6 +102,15 @@ async fn create_realm(client: &Client, declaration: &Declaration) -> Result<()> 
     }
 }
 
+/// The realm as the server exports it, secrets masked.
+///
+/// # Errors
+/// When it is not there, or the account may not export it.
+pub async fn export(client: &Client, realm: &str) -> Result<Body> {
+    let path = format!("/admin/realms/{}/partial-export?exportClients=true&exportGroupsAndRoles=true", encode(realm));
+    Ok(body_of(client.post(&path, &json!({})).await?.body))
+}
+
 pub async fn realm_exists(client: &Client, realm: &str) -> Result<bool> {
     Ok(client.find(&format!("/admin/realms/{}", encode(realm))).await?.is_some())
 }

@@ -6,7 +6,6 @@ use sha2::{Digest, Sha256};
 
 use super::connection::{Account, authorities, failure};
 use crate::base::{Map, Secret, Value};
-use crate::keycloak::plan::Operation;
 use crate::keycloak::{Client, Declaration, Plan, apply, blocking, render};
 use crate::modules::{Module, Output, choices, module_args};
 
@@ -76,7 +75,7 @@ fn present(client: &Client, declaration: &Declaration, target: Target, sys: &mut
     if known.as_ref() == Some(&target.value) {
         return Ok(Output::new().with("realm", declaration.realm.as_str()));
     }
-    let plan = planned(client, declaration, target.promised, sys)?;
+    let plan = planned(client, declaration, target.promised)?;
     if !plan.is_empty() {
         let (before, after) = render::before_and_after(&plan);
         sys.add_diff(Diff::text(format!("realm {}", declaration.realm), before, after));
@@ -89,26 +88,24 @@ fn present(client: &Client, declaration: &Declaration, target: Target, sys: &mut
 
 /// The plan; where no server answers yet, or the account is not there yet, everything is to be made. A real run then fails when it writes,
 /// with the reason.
-fn planned(client: &Client, declaration: &Declaration, promised: bool, sys: &System) -> Result<Plan> {
+fn planned(client: &Client, declaration: &Declaration, promised: bool) -> Result<Plan> {
     if promised {
         return apply::preview_of_nothing(client, declaration).map_err(failure);
     }
     match blocking::run(|| apply::preview(client, declaration)) {
-        Err(error) if error.is_unreachable() && sys.backend().is_dry() => apply::preview_of_nothing(client, declaration).map_err(failure),
+        Err(error) if error.is_unreachable() => apply::preview_of_nothing(client, declaration).map_err(failure),
         other => other.map_err(failure),
     }
 }
 
 fn output(plan: &Plan) -> Output {
     let objects = plan.actions.iter().map(|action| {
-        let operation = match action.operation {
-            Operation::Create => "create",
-            Operation::Update => "update",
-            Operation::Rebuild => "rebuild",
-            Operation::Delete => "delete",
-        };
         let fields = Value::list(action.changes.iter().map(|change| change.path.as_str()));
-        Value::map([("object", Value::from(render::title(action, &plan.realm))), ("operation", operation.into()), ("fields", fields)])
+        Value::map([
+            ("object", Value::from(render::title(action, &plan.realm))),
+            ("operation", action.operation.as_str().into()),
+            ("fields", fields),
+        ])
     });
     let summary = render::summary(plan);
     Output::new()
@@ -165,7 +162,7 @@ mod tests {
     fn a_mistake_in_the_declaration_is_named_without_a_server() {
         let mut machine = Machine::new(Overlay::empty());
         let refusal = machine.refusal(&task("{ realm: staff, groups: [{ nam: Staff }] }"));
-        assert_eq!(refusal, "the declaration of realm `staff` has 1 mistakes: a group under `/` has no `name`");
+        assert_eq!(refusal, "the declaration of realm `staff` is wrong: a group under `/` has no `name`");
     }
 
     #[test]
