@@ -203,10 +203,11 @@ fn agreed(question: &str, yes: bool) -> Result<(), Failed> {
     if yes {
         return Ok(());
     }
-    if !Terminal.is_interactive() {
+    let terminal = Terminal::default();
+    if !terminal.is_interactive() {
         return Err(Failed::option("there is no terminal to ask on: `--yes` is needed"));
     }
-    let answer = Terminal.ask(question, false).map_err(|error| Diagnostic::error(format!("the answer cannot be read: {error}")))?;
+    let answer = terminal.ask(question, false).map_err(|error| Diagnostic::error(format!("the answer cannot be read: {error}")))?;
     match answer.as_deref().map(str::trim) {
         Some("y" | "Y" | "yes") => Ok(()),
         _ => Err(Diagnostic::error("nothing was done").into()),

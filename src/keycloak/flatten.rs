@@ -1,7 +1,5 @@
 //! A `RealmRepresentation`, declared or exported, cut into objects. What is wrong in it is collected, not thrown: all mistakes at once.
 
-use serde_json::json;
-
 use super::flow;
 use super::kind::Kind;
 use super::model::{Key, Model, Name, Object};
@@ -20,8 +18,6 @@ const BINDINGS: [&str; 7] = [
     "dockerAuthenticationFlow",
     "firstBrokerLoginFlow",
 ];
-/// The component in whose configuration an export keeps the user profile.
-const PROFILE_PROVIDER: &str = "org.keycloak.userprofile.UserProfileProvider";
 
 /// Collects the objects of one realm.
 pub struct Flattened {
@@ -69,21 +65,21 @@ fn flatten(realm: &Body, strict: bool) -> Flattened {
     out
 }
 
-fn take_list(body: &mut Body, key: &str) -> Vec<Json> {
+pub(super) fn take_list(body: &mut Body, key: &str) -> Vec<Json> {
     match body.remove(key) {
         Some(Json::Array(items)) => items,
         _ => Vec::new(),
     }
 }
 
-fn take_map(body: &mut Body, key: &str) -> Body {
+pub(super) fn take_map(body: &mut Body, key: &str) -> Body {
     match body.remove(key) {
         Some(Json::Object(map)) => map,
         _ => Body::new(),
     }
 }
 
-fn object(item: Json) -> Body {
+pub(super) fn object(item: Json) -> Body {
     match item {
         Json::Object(map) => map,
         _ => Body::new(),
@@ -91,13 +87,13 @@ fn object(item: Json) -> Body {
 }
 
 impl Flattened {
-    fn problem(&mut self, text: String) {
+    pub(super) fn problem(&mut self, text: String) {
         if self.strict {
             self.problems.push(text);
         }
     }
 
-    fn add(&mut self, kind: Kind, key: Key, id: Option<String>, mut body: Body) {
+    pub(super) fn add(&mut self, kind: Kind, key: Key, id: Option<String>, mut body: Body) {
         let spec = kind.spec();
         let name = Name::new(kind, key);
         if self.strict && !spec.fields.is_empty() {
@@ -165,49 +161,6 @@ impl Flattened {
         }
     }
 
-    fn components(&mut self, rest: &mut Body) {
-        for (provider_type, items) in take_map(rest, "components") {
-            for item in items.as_array().cloned().unwrap_or_default() {
-                if provider_type == PROFILE_PROVIDER {
-                    self.exported_profile(&item);
-                } else {
-                    self.component(&Key::default(), &provider_type, item);
-                }
-            }
-        }
-    }
-
-    /// An export keeps a changed user profile as JSON text in a component.
-    fn exported_profile(&mut self, component: &Json) {
-        let text = component["config"]["kc.user.profile.config"][0].as_str();
-        if let Some(Json::Object(profile)) = text.and_then(|text| serde_json::from_str(text).ok()) {
-            self.add(Kind::UserProfile, Key::default(), None, profile);
-        }
-    }
-
-    fn component(&mut self, owner: &Key, provider_type: &str, item: Json) {
-        let mut body = object(item);
-        let inner = take_map(&mut body, "subComponents");
-        let Some(name) = body.get("name").and_then(Json::as_str) else {
-            self.problem(format!("a component of `{provider_type}` has no `name`"));
-            return;
-        };
-        // The registration policies for anonymous and for authenticated clients have the same names.
-        let name = match body.get("subType").and_then(Json::as_str) {
-            Some(sub_type) => format!("{name} ({sub_type})"),
-            None => name.to_owned(),
-        };
-        let key = owner.child(provider_type).child(name);
-        let id = body.get("id").and_then(Json::as_str).map(str::to_owned);
-        body.insert("providerType".into(), provider_type.into());
-        self.add(Kind::Component, key.clone(), id, body);
-        for (sub_type, items) in inner {
-            for item in items.as_array().cloned().unwrap_or_default() {
-                self.component(&key, &sub_type, item);
-            }
-        }
-    }
-
     /// The flows, as trees. Answers the aliases by id: an export binds clients to flows by id.
     fn flows(&mut self, rest: &mut Body) -> Body {
         let flows = take_list(rest, "authenticationFlows");
@@ -266,37 +219,6 @@ impl Flattened {
                 self.owned(Kind::ClientScopeMapper, &owner, mapper);
             }
             self.simple(Kind::ClientScope, body.into());
-        }
-    }
-
-    /// Scope mappings of realm roles stand in one list, those of client roles in a map by the roles' client: one object per owner here.
-    fn scope_mappings(&mut self, rest: &mut Body) {
-        let mut owners: Vec<(Key, Body)> = Vec::new();
-        let mut entries: Vec<(Option<String>, Json)> = take_list(rest, "scopeMappings").into_iter().map(|entry| (None, entry)).collect();
-        for (client, items) in take_map(rest, "clientScopeMappings") {
-            entries.extend(items.as_array().cloned().unwrap_or_default().into_iter().map(|entry| (Some(client.clone()), entry)));
-        }
-        for (roles_of, entry) in entries {
-            let Some((sort, owner)) = ["client", "clientScope"].iter().find_map(|sort| Some((*sort, entry[*sort].as_str()?))) else {
-                self.problem("a scope mapping names neither `client` nor `clientScope`".into());
-                continue;
-            };
-            let key = Key::of([sort, owner]);
-            let place = owners.iter().position(|(known, _)| *known == key).unwrap_or_else(|| {
-                owners.push((key, Body::new()));
-                owners.len() - 1
-            });
-            let body = &mut owners[place].1;
-            match roles_of {
-                None => body.insert("realm".into(), entry["roles"].clone()),
-                Some(client) => {
-                    let clients = body.entry("clients").or_insert_with(|| json!({}));
-                    clients.as_object_mut().and_then(|clients| clients.insert(client, entry["roles"].clone()))
-                }
-            };
-        }
-        for (key, body) in owners {
-            self.add(Kind::ScopeMapping, key, None, body);
         }
     }
 
