@@ -22,6 +22,27 @@ fn mounts_hold(path: &Path) -> bool {
     fs::read_to_string("/proc/self/mounts").unwrap().contains(path.to_str().unwrap())
 }
 
+#[test]
+fn a_host_that_stopped_by_itself_is_seen() {
+    let host = bare_host();
+    let _ = host.try_run("systemctl --force --force poweroff");
+    let state = || host.lab().ls().unwrap().into_iter().find(|listed| listed.name == host.name).unwrap().state;
+    wait_until("the host is stopped", || state() == HostState::Stopped);
+}
+
+#[test]
+fn an_unplugged_host_works_on_and_answers_when_it_is_plugged_in_again() {
+    let host = bare_host();
+    host.run("systemd-run -q sh -c 'sleep 2; echo done > /run/alone'");
+    host.lab().set_plugged(&host.name, false).unwrap();
+    let address = std::net::SocketAddr::from((host.address, 22));
+    let second = std::time::Duration::from_secs(1);
+    assert!(std::net::TcpStream::connect_timeout(&address, second).is_err());
+    std::thread::sleep(second * 2);
+    host.lab().set_plugged(&host.name, true).unwrap();
+    assert_eq!(host.run("cat /run/alone"), "done");
+}
+
 fn wait_until(what: &str, is_so: impl Fn() -> bool) {
     let end = std::time::Instant::now() + std::time::Duration::from_secs(20);
     while !is_so() {
@@ -130,8 +151,8 @@ fn a_host_that_lost_its_power_is_seen_and_boots_again_with_its_disk() {
     let lab = lab("power");
     let host = test_hosts(&lab, &["weak"], &UpOptions::default()).remove(0);
     host.run("echo precious > /etc/kept; sync");
-    let _ = host.try_run("systemctl --force --force poweroff");
-    wait_until("the host is stopped", || lab.ls().unwrap()[0].state == HostState::Stopped);
+    lab.cut_power(&host.name).unwrap();
+    assert_eq!(lab.ls().unwrap()[0].state, HostState::Stopped);
 
     // Another test's verb may be cleaning the same just now.
     wait_until("its disk is not mounted", || {

@@ -47,7 +47,9 @@ maven_from_debian() {
   say "installing maven"
   as_root=
   [ "$(id -u)" = 0 ] || as_root=sudo
-  $as_root apt-get -q update >&2 && $as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends install maven default-jre-headless >&2
+  # What fails says so on standard error.
+  $as_root apt-get -qq update >/dev/null &&
+    $as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends install maven default-jre-headless >/dev/null
 }
 
 mkdir -p "$archives"

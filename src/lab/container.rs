@@ -82,9 +82,19 @@ impl Container {
         self.remove_traces()
     }
 
+    pub fn set_link(&self, up: bool) -> Result<()> {
+        let (link, state) = (self.link(), if up { "up" } else { "down" });
+        run("change the host's link", tool("ip").args(["link", "set", &link, state])).map(drop)
+    }
+
+    /// This machine's end of the container's cable, as nspawn names it.
+    fn link(&self) -> String {
+        format!("vb-{}", self.machine)
+    }
+
     /// The link and the control group that a dead container may leave.
     pub fn remove_traces(&self) -> Result<()> {
-        remove_link(&format!("vb-{}", self.machine))?;
+        remove_link(&self.link())?;
         remove_group(&self.group_folder()?)
     }
 

@@ -284,6 +284,11 @@ impl Lab {
         self.place(name)?.container().kill(name)
     }
 
+    /// Takes a running host off the network, or puts it back; what it does goes on.
+    pub fn set_plugged(&self, name: &str, plugged: bool) -> Result<()> {
+        self.place(name)?.container().set_link(plugged)
+    }
+
     /// Throws hosts away; with the last one, the lab.
     pub fn down(&self, names: &[String], watch: Watch<'_>) -> Result<()> {
         // All names are checked before anything is thrown away.
