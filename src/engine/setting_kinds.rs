@@ -201,6 +201,8 @@ choices! {
     HashBehaviour { #[default] Replace = "replace", Merge = "merge" }
     /// What a host pattern without hosts is.
     OnMismatch { #[default] Warning = "warning", Error = "error", Ignore = "ignore" }
+    /// What becomes of characters in group names that names of variables cannot have.
+    GroupCharacters { Always = "always", #[default] Never = "never", Ignore = "ignore", Silently = "silently" }
     /// What a key that stands twice is.
     DuplicateKeys { #[default] Warn = "warn", Error = "error", Ignore = "ignore" }
     /// How results are written.

@@ -9,7 +9,7 @@ use crate::base::{Diagnostic, Span, Value};
 
 use super::setting_kinds::{Commas, SettingValue};
 
-pub use super::setting_kinds::{DuplicateKeys, Gathering, HashBehaviour, Inventories, OnMismatch, Paths, ResultFormat};
+pub use super::setting_kinds::{DuplicateKeys, Gathering, GroupCharacters, HashBehaviour, Inventories, OnMismatch, Paths, ResultFormat};
 
 /// Who gave a setting its value.
 #[derive(Clone, Debug, PartialEq)]
@@ -239,6 +239,16 @@ settings! {
     inventory_ignore_extensions: Commas = ".pyc, .pyo, .swp, .bak, ~, .rpm, .md, .txt, .rst, .orig, .cfg, .retry", "INVENTORY_IGNORE_EXTS", ["ANSIBLE_INVENTORY_IGNORE"], ["defaults:inventory_ignore_extensions", "inventory:ignore_extensions"];
     /// Patterns of files in an inventory folder that are no inventory.
     inventory_ignore_patterns: Commas = "", "INVENTORY_IGNORE_PATTERNS", ["ANSIBLE_INVENTORY_IGNORE_REGEX"], ["defaults:inventory_ignore_patterns", "inventory:ignore_patterns"];
+    /// The kinds of inventories that are read, in the order in which they are tried.
+    inventory_enabled: Commas = "host_list, script, auto, yaml, ini, toml", "INVENTORY_ENABLED", ["ANSIBLE_INVENTORY_ENABLED"], ["inventory:enable_plugins"];
+    /// Show an inventory in the way that is best for export.
+    inventory_export: bool = "false", "INVENTORY_EXPORT", ["ANSIBLE_INVENTORY_EXPORT"], ["inventory:export"];
+    /// Warn when none of the inventories can be read.
+    inventory_unparsed_warning: bool = "true", "INVENTORY_UNPARSED_WARNING", ["ANSIBLE_INVENTORY_UNPARSED_WARNING"], ["inventory:inventory_unparsed_warning"];
+    /// What becomes of characters in group names that names of variables cannot have.
+    transform_invalid_group_chars: GroupCharacters = "never", "TRANSFORM_INVALID_GROUP_CHARS", ["ANSIBLE_TRANSFORM_INVALID_GROUP_CHARS"], ["defaults:force_valid_group_names"];
+    /// The editor for files of secrets.
+    editor: String = "vi", "EDITOR", ["ANSIBLE_EDITOR", "EDITOR"], ["defaults:editor"];
     /// Whether it is an error when any of the inventories cannot be read.
     inventory_any_unparsed_is_failed: bool = "false", "INVENTORY_ANY_UNPARSED_IS_FAILED", ["ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED"], ["inventory:any_unparsed_is_failed"];
     /// Whether it is an error when none of the inventories can be read.

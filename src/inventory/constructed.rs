@@ -1,8 +1,8 @@
 //! The plugin `constructed`: variables, groups by condition and groups by value, made from what hosts have already.
 
-use crate::base::{Diagnostic, Map, Node, Value};
+use crate::base::{Diagnostic, Node, Value};
 
-use super::data::Inventory;
+use super::data::{Inventory, Variables, safe_name};
 use super::expressions::Expressions;
 
 type Result<T> = std::result::Result<T, Diagnostic>;
@@ -38,20 +38,18 @@ struct Constructed<'a> {
 }
 
 impl Constructed<'_> {
-    fn variables(&self, inventory: &Inventory, host: &str) -> Result<Map> {
+    fn variables(&self, inventory: &Inventory, host: &str) -> Result<Variables> {
         let mut variables = inventory.own_variables(host);
         if self.use_files {
             for layer in inventory.layers(host, &[])? {
-                for (name, node) in layer.variables.iter() {
-                    variables.insert(name.clone(), node.to_value());
-                }
+                variables.extend(layer.variables.iter().map(|(name, node)| (name.clone(), node.clone())));
             }
         }
         Ok(variables)
     }
 
     /// The value of an expression; nothing when it fails and that is allowed.
-    fn evaluate(&self, node: &Node, variables: &Map, purpose: &str) -> Result<Option<Value>> {
+    fn evaluate(&self, node: &Node, variables: &Variables, purpose: &str) -> Result<Option<Value>> {
         let Some(text) = node.as_str() else { return Ok(Some(node.to_value())) };
         match self.expressions.evaluate(text, node, variables) {
             Ok(value) => Ok(Some(value)),
@@ -71,9 +69,9 @@ impl Constructed<'_> {
         Ok(())
     }
 
-    fn conditional_groups(&self, inventory: &mut Inventory, host: &str, variables: &Map) -> Result<()> {
+    fn conditional_groups(&self, inventory: &mut Inventory, host: &str, variables: &Variables) -> Result<()> {
         for (name, condition) in self.config.get("groups").and_then(Node::as_map).unwrap_or_default() {
-            let group = safe(&name.to_key().to_string());
+            let group = safe_name(&name.to_key().to_string());
             let purpose = format!("could not decide whether the host `{host}` is in the group `{group}`");
             if self.evaluate(condition, variables, &purpose)?.is_some_and(|value| value.is_truthy()) {
                 inventory.add_group(&group);
@@ -83,7 +81,7 @@ impl Constructed<'_> {
         Ok(())
     }
 
-    fn keyed_groups(&self, inventory: &mut Inventory, host: &str, variables: &Map) -> Result<()> {
+    fn keyed_groups(&self, inventory: &mut Inventory, host: &str, variables: &Variables) -> Result<()> {
         for keyed in self.config.get("keyed_groups").and_then(Node::as_seq).unwrap_or_default() {
             if keyed.as_map().is_none() {
                 return Err(Diagnostic::error(format!(
@@ -97,7 +95,7 @@ impl Constructed<'_> {
         Ok(())
     }
 
-    fn keyed_group(&self, inventory: &mut Inventory, host: &str, variables: &Map, keyed: &Node) -> Result<()> {
+    fn keyed_group(&self, inventory: &mut Inventory, host: &str, variables: &Variables, keyed: &Node) -> Result<()> {
         let text = |name: &str| keyed.get(name).filter(|node| !node.is_null()).map(|node| node.to_value().to_text());
         let (default, trailing) = (text("default_value"), keyed.get("trailing_separator").map(|node| node.to_value().is_truthy()));
         if default.is_some() && trailing.is_some() {
@@ -138,7 +136,7 @@ impl Constructed<'_> {
         };
         let parent = match keyed.get("parent_group").filter(|node| !node.is_null()) {
             Some(parent) => match self.expressions.render(parent, variables) {
-                Ok(name) => Some(safe(&name.to_text())),
+                Ok(name) => Some(safe_name(&name.to_text())),
                 Err(error) if self.is_strict => return Err(error),
                 Err(_) => return Ok(()),
             },
@@ -147,7 +145,7 @@ impl Constructed<'_> {
         let prefix = text("prefix").unwrap_or_default();
         let between = if prefix.is_empty() && !self.leading_separator { "" } else { separator.as_str() };
         for name in names {
-            let group = safe(&format!("{prefix}{between}{name}"));
+            let group = safe_name(&format!("{prefix}{between}{name}"));
             inventory.add_group(&group);
             inventory.put_host(&group, host);
             if let Some(parent) = parent.as_deref().filter(|parent| !parent.is_empty()) {
@@ -157,13 +155,4 @@ impl Constructed<'_> {
         }
         Ok(())
     }
-}
-
-/// A group name of letters, digits and underscores only: plugin files make no other.
-fn safe(name: &str) -> String {
-    let mut safe: String = name.chars().map(|c| if c.is_ascii_alphanumeric() || c == '_' { c } else { '_' }).collect();
-    if safe.starts_with(|first: char| first.is_ascii_digit()) {
-        safe.replace_range(..1, "_");
-    }
-    safe
 }

@@ -58,6 +58,9 @@ pub struct Inventory {
     pub(super) localhost: Option<Arc<str>>,
     /// The source that is read at the moment.
     pub(super) current: Option<Arc<str>>,
+    /// Whether characters that variable names cannot have are replaced in group names, and the names where that was done.
+    pub(super) replaces_names: bool,
+    pub(super) replaced_names: Vec<String>,
     /// Where `group_vars` and `host_vars` are looked for.
     pub(super) files: Arc<VarsFiles>,
 }
@@ -76,6 +79,8 @@ impl Inventory {
             implicit: LOCALHOST.iter().map(|name| (Arc::from(*name), Host::implicit(name))).collect(),
             localhost: None,
             current: None,
+            replaces_names: false,
+            replaced_names: Vec::new(),
             files: Arc::new(files),
         };
         inventory.add_group(ALL);
@@ -153,6 +158,16 @@ impl Inventory {
             }
         }
         found
+    }
+
+    /// The name that a group of a source gets.
+    pub(super) fn group_name(&mut self, name: &str) -> String {
+        let safe = safe_name(name);
+        if !self.replaces_names || safe == name {
+            return name.to_owned();
+        }
+        self.replaced_names.push(name.to_owned());
+        safe
     }
 
     /// Adds a group if it is not there.
@@ -319,4 +334,13 @@ impl Host {
             groups: Vec::new(),
         }
     }
+}
+
+/// A group name of ASCII letters, digits and underscores only, which does not start with a digit.
+pub(super) fn safe_name(name: &str) -> String {
+    let mut safe: String = name.chars().map(|c| if c.is_ascii_alphanumeric() || c == '_' { c } else { '_' }).collect();
+    if safe.starts_with(|first: char| first.is_ascii_digit()) {
+        safe.replace_range(..1, "_");
+    }
+    safe
 }

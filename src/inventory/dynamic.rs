@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::base::{Diagnostic, Map, Node, Span};
+use crate::base::{Diagnostic, Map, Node, Span, Value};
 
 use super::data::{Inventory, Variables};
 use super::error::InventoryError;
@@ -67,27 +67,22 @@ impl Inventory {
         Ok(changed)
     }
 
-    /// The variables of all groups and hosts that the inventory itself holds for a host, merged: what plugin files see.
-    pub(super) fn own_variables(&self, host: &str) -> Map {
-        let mut merged = Map::new();
+    /// What the inventory itself holds for a host, merged: what plugin files see.
+    pub(super) fn own_variables(&self, host: &str) -> Variables {
+        let mut merged = Variables::new();
         let groups = self.groups_of(host).into_iter().map(|group| &group.variables);
         let own = self.host(host).into_iter().map(|host| &host.variables);
         for layer in groups.chain(own) {
-            lay(&mut merged, layer);
+            merged.extend(layer.iter().map(|(name, node)| (name.clone(), node.clone())));
         }
+        let mut put = |name: &str, value: Value| merged.insert(name.into(), Node::data(Span::origin("<inventory>"), value));
         if let Some(host) = self.host(host) {
-            let short =
-                if super::address::is_ip(&host.name) { host.name.as_ref() } else { host.name.split('.').next().unwrap_or_default() };
-            merged.insert("inventory_hostname", host.name.clone());
-            merged.insert("inventory_hostname_short", short);
+            let is_ip = super::address::is_ip(&host.name);
+            let short = if is_ip { host.name.as_ref() } else { host.name.split('.').next().unwrap_or_default() };
+            put("inventory_hostname_short", short.into());
+            put("inventory_hostname", host.name.clone().into());
         }
-        merged.insert("group_names", crate::base::Value::list(self.group_names(host)));
+        put("group_names", Value::list(self.group_names(host)));
         merged
-    }
-}
-
-fn lay(merged: &mut Map, layer: &Variables) {
-    for (name, node) in layer {
-        merged.insert(name.clone(), node.to_value());
     }
 }

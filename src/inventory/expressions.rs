@@ -1,6 +1,8 @@
 //! What plugin files need of the template engine: handed in, since the engine stands beside this folder and not below it.
 
-use crate::base::{Diagnostic, Map, Node, Value};
+use crate::base::{Diagnostic, Node, Value};
+
+use super::data::Variables;
 
 /// Renders what plugin files such as `constructed` hold.
 pub trait Expressions {
@@ -8,11 +10,11 @@ pub trait Expressions {
     ///
     /// # Errors
     /// When it is no expression, or something in it is undefined.
-    fn evaluate(&self, expression: &str, origin: &Node, variables: &Map) -> Result<Value, Diagnostic>;
+    fn evaluate(&self, expression: &str, origin: &Node, variables: &Variables) -> Result<Value, Diagnostic>;
 
-    /// A node with all templates in it rendered.
+    /// A node with all templates in it rendered. Variables that are templates are rendered when they are touched.
     ///
     /// # Errors
     /// As for [`Expressions::evaluate`].
-    fn render(&self, source: &Node, variables: &Map) -> Result<Value, Diagnostic>;
+    fn render(&self, source: &Node, variables: &Variables) -> Result<Value, Diagnostic>;
 }

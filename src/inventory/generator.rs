@@ -1,8 +1,8 @@
 //! The plugin `generator`: hosts and groups for every combination of the values of its layers.
 
-use crate::base::{Diagnostic, Map, Node};
+use crate::base::{Diagnostic, Node};
 
-use super::data::Inventory;
+use super::data::{Inventory, Variables};
 use super::expressions::Expressions;
 
 const MOST_HOSTS: usize = 65_536;
@@ -23,8 +23,8 @@ pub(super) fn read(inventory: &mut Inventory, config: &Node, expressions: &dyn E
 }
 
 /// Every combination, the last layer turning fastest.
-fn combinations(layers: &[(Node, Node)]) -> Result<Vec<Map>> {
-    let mut combinations = vec![Map::new()];
+fn combinations(layers: &[(Node, Node)]) -> Result<Vec<Variables>> {
+    let mut combinations = vec![Variables::new()];
     for (name, values) in layers {
         let values = values
             .as_seq()
@@ -32,9 +32,9 @@ fn combinations(layers: &[(Node, Node)]) -> Result<Vec<Map>> {
         if combinations.len().saturating_mul(values.len()) > MOST_HOSTS {
             return Err(Diagnostic::error(format!("the layers stand for more than {MOST_HOSTS} hosts")).at(&name.span));
         }
-        let extended = |before: &Map, value: &Node| {
+        let extended = |before: &Variables, value: &Node| {
             let mut map = before.clone();
-            map.insert(name.to_key(), value.to_value());
+            map.insert(name.to_key().to_string().into(), value.clone());
             map
         };
         combinations = combinations.iter().flat_map(|before| values.iter().map(move |value| extended(before, value))).collect();
@@ -48,7 +48,7 @@ enum Child<'a> {
     Group(&'a str),
 }
 
-fn add_parents(inventory: &mut Inventory, child: Child, of: &Node, variables: &Map, expressions: &dyn Expressions) -> Result<()> {
+fn add_parents(inventory: &mut Inventory, child: Child, of: &Node, variables: &Variables, expressions: &dyn Expressions) -> Result<()> {
     for parent in of.get("parents").and_then(Node::as_seq).unwrap_or_default() {
         let name = parent.get("name").map(|name| expressions.render(name, variables)).transpose()?;
         let Some(group) = name.map(|name| name.to_text()).filter(|name| !name.is_empty()) else {

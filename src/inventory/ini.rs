@@ -107,6 +107,8 @@ impl Reader<'_> {
                     .did_you_mean(other, KINDS));
             }
         };
+        let name = self.inventory.group_name(name);
+        let name = name.as_str();
         name.clone_into(&mut self.group);
         let is_declared = self.inventory.group(name).is_some();
         if !is_declared && self.state == State::Vars && !self.pending.contains_key(name) {
@@ -181,7 +183,8 @@ impl Reader<'_> {
         let Some(name) = GROUP.captures(content).and_then(|captures| captures.get(1)) else {
             return Err(Diagnostic::error(format!("`[{}:children]` lists group names, one a line", self.group)).at(span));
         };
-        let name = name.as_str();
+        let safe = self.inventory.group_name(name.as_str());
+        let name = safe.as_str();
         if self.inventory.group(name).is_some() {
             return self.inventory.add_child(&self.group, name).map(|_| ()).map_err(|error| error.at(span));
         }

@@ -28,6 +28,10 @@ pub enum GroupNames {
     Warn,
     /// Keep them silently.
     Ignore,
+    /// Replace what is odd by underscores, and say so.
+    Replace,
+    /// Replace it silently.
+    ReplaceSilently,
 }
 
 /// What reading an inventory depends on. Names of settings are Ansible's.
@@ -92,7 +96,8 @@ impl Inventory {
                 beside.push(folder);
             }
         }
-        let inventory = Inventory::new(VarsFiles::new(beside, context.secrets.clone()));
+        let mut inventory = Inventory::new(VarsFiles::new(beside, context.secrets.clone()));
+        inventory.replaces_names = matches!(context.group_names, GroupNames::Replace | GroupNames::ReplaceSilently);
         let ignored = ignored(context)?;
         let mut loader = Loader { inventory, context, ignored, warnings: Vec::new() };
         let mut is_parsed = false;
@@ -317,13 +322,18 @@ impl Loader<'_, '_> {
             self.warnings
                 .push(Diagnostic::warning(format!("`{name}` is the name of a group and of a host: patterns take it for the group")));
         }
-        let odd: Vec<_> = self.inventory.groups.keys().filter(|name| ODD_NAME.is_match(name)).map(|name| format!("`{name}`")).collect();
-        if self.context.group_names == GroupNames::Warn && !odd.is_empty() {
-            let names = odd.join(", ");
-            self.warnings.push(
-                Diagnostic::warning(format!("characters that variable names cannot have were found in group names, and kept: {names}"))
-                    .help("letters, digits and `_` work everywhere"),
-            );
+        let listed = |names: Vec<&str>| names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+        let replaced = &mut self.inventory.replaced_names;
+        replaced.sort();
+        replaced.dedup();
+        let (names, done) = match self.context.group_names {
+            GroupNames::Warn => (self.inventory.groups.keys().map(AsRef::as_ref).filter(|name| ODD_NAME.is_match(name)).collect(), "kept"),
+            GroupNames::Replace => (replaced.iter().map(String::as_str).collect(), "replaced"),
+            GroupNames::Ignore | GroupNames::ReplaceSilently => (Vec::new(), ""),
+        };
+        if !names.is_empty() {
+            let message = format!("characters that variable names cannot have were found in group names, and {done}: {}", listed(names));
+            self.warnings.push(Diagnostic::warning(message).help("letters, digits and `_` work everywhere"));
         }
     }
 }

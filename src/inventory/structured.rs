@@ -43,6 +43,8 @@ fn yaml_group(inventory: &mut Inventory, key: &Node, data: &Node, warnings: &mut
             return Ok(());
         }
     };
+    let name = inventory.group_name(name);
+    let name = name.as_str();
     inventory.add_group(name);
     for (section, content) in entries {
         let section_name = section.to_key().to_string();
@@ -80,9 +82,9 @@ fn yaml_group(inventory: &mut Inventory, key: &Node, data: &Node, warnings: &mut
             "children" => {
                 for (child, data) in entries {
                     yaml_group(inventory, child, data, warnings)?;
-                    let child_name = name_of(child, "group name")?;
-                    inventory.add_group(child_name);
-                    inventory.add_child(name, child_name).map_err(|error| error.at(&child.span))?;
+                    let child_name = inventory.group_name(name_of(child, "group name")?);
+                    inventory.add_group(&child_name);
+                    inventory.add_child(name, &child_name).map_err(|error| error.at(&child.span))?;
                 }
             }
             "hosts" => {
@@ -154,7 +156,9 @@ pub(super) fn read_script_output(inventory: &mut Inventory, document: &Node) -> 
             }
             continue;
         }
-        for host in script_group(inventory, name, key, data)? {
+        let name = inventory.group_name(name);
+        inventory.add_group(&name);
+        for host in script_group(inventory, &name, key, data)? {
             if seen.insert(host.clone()) {
                 hosts.push(host);
             }
@@ -170,7 +174,6 @@ pub(super) fn read_script_output(inventory: &mut Inventory, document: &Node) -> 
 }
 
 fn script_group(inventory: &mut Inventory, name: &str, key: &Node, data: &Node) -> Result<Vec<Arc<str>>> {
-    inventory.add_group(name);
     let list = |node: &Node, what: &str| -> Result<Vec<Arc<str>>> {
         let items = node
             .as_seq()
@@ -202,6 +205,7 @@ fn script_group(inventory: &mut Inventory, name: &str, key: &Node, data: &Node) 
     }
     if let Some(children) = data.get("children") {
         for child in list(children, "children")? {
+            let child = inventory.group_name(&child);
             inventory.add_group(&child);
             inventory.add_child(name, &child).map_err(|error| error.at(&children.span))?;
         }

@@ -316,14 +316,17 @@ fn a_run_adds_hosts_and_groups() {
 struct Names;
 
 impl Expressions for Names {
-    fn evaluate(&self, expression: &str, origin: &Node, variables: &Map) -> Result<Value, Diagnostic> {
-        variables.get(expression).cloned().ok_or_else(|| Diagnostic::error(format!("`{expression}` is undefined")).at(&origin.span))
+    fn evaluate(&self, expression: &str, origin: &Node, variables: &Variables) -> Result<Value, Diagnostic> {
+        variables
+            .get(expression)
+            .map(Node::to_value)
+            .ok_or_else(|| Diagnostic::error(format!("`{expression}` is undefined")).at(&origin.span))
     }
 
-    fn render(&self, source: &Node, variables: &Map) -> Result<Value, Diagnostic> {
+    fn render(&self, source: &Node, variables: &Variables) -> Result<Value, Diagnostic> {
         let mut text = source.to_value().to_text();
-        for (name, value) in variables.iter() {
-            text = text.replace(&format!("{{{{ {name} }}}}"), &value.to_text());
+        for (name, value) in variables {
+            text = text.replace(&format!("{{{{ {name} }}}}"), &value.to_value().to_text());
         }
         Ok(text.into())
     }
