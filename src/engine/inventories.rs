@@ -90,7 +90,7 @@ mod tests {
             file("hosts", "w1 os=Debian release=\"{{ 6 * 2 }}\"\n"),
             file(
                 "made.yml",
-                "plugin: ansible.builtin.constructed\ncompose: {label: os | lower}\nkeyed_groups: [{key: release | string, prefix: r}]\ngroups: {old: release | int < 13}\n",
+                "plugin: ansible.builtin.constructed\nstrict: true\ncompose: {label: os | lower}\nkeyed_groups: [{key: release | string, prefix: r}]\ngroups: {old: release | int < 13}\n",
             ),
         ];
         let settings = Settings::new(folder.path());
