@@ -49,6 +49,12 @@ pub fn show(failed: &Failed) -> u8 {
     failed.code
 }
 
+/// Tells people what is odd, on standard error.
+pub fn warn(warnings: &[Diagnostic]) {
+    // How a warning is shown is how a failure is; the exit code is what it lacks.
+    show(&Failed { diagnostics: warnings.to_vec(), code: 0 });
+}
+
 /// Writes to standard output; a reader who has left (`| head`) ends the command quietly.
 pub fn print(text: &str) -> Outcome {
     let mut stdout = io::stdout().lock();

@@ -4,7 +4,7 @@ use clap::{CommandFactory, Parser};
 
 use super::environment::Environment;
 use super::failure::{Failed, Outcome, print};
-use super::{adhoc, config, doc, run, settings};
+use super::{adhoc, config, doc, inventory, run, settings, vault};
 
 /// The release whose behaviour is followed: scripts read it from `--version`.
 const REFERENCE: &str = "2.19.14";
@@ -16,6 +16,8 @@ pub enum Link {
     AdHoc,
     Doc,
     Config,
+    Vault,
+    Inventory,
     Refused(&'static str, &'static str),
 }
 
@@ -47,6 +49,20 @@ struct Config {
     args: config::ConfigArgs,
 }
 
+#[derive(Debug, Parser)]
+#[command(name = "ansible-vault", disable_version_flag = true)]
+struct Vault {
+    #[command(flatten)]
+    args: vault::VaultArgs,
+}
+
+#[derive(Debug, Parser)]
+#[command(name = "ansible-inventory", disable_version_flag = true)]
+struct Inventory {
+    #[command(flatten)]
+    args: inventory::InventoryArgs,
+}
+
 /// The link that this process was started through.
 pub fn called_as() -> Option<Link> {
     let program = std::env::args_os().next()?;
@@ -59,6 +75,8 @@ fn by_name(name: &str) -> Option<Link> {
         "ansible" => Link::AdHoc,
         "ansible-doc" => Link::Doc,
         "ansible-config" => Link::Config,
+        "ansible-vault" => Link::Vault,
+        "ansible-inventory" => Link::Inventory,
         "ansible-galaxy" => {
             Link::Refused("ansible-galaxy", "put roles into `roles/` with git, or run Ansible's own ansible-galaxy on this machine")
         }
@@ -81,6 +99,8 @@ impl Link {
             Link::AdHoc => adhoc::run(AdHoc::parse().args),
             Link::Doc => doc::run(Doc::parse().args),
             Link::Config => config::run(Config::parse().args),
+            Link::Vault => vault::run(Vault::parse().args),
+            Link::Inventory => inventory::run(Inventory::parse().args),
         }
     }
 
@@ -90,6 +110,8 @@ impl Link {
             Link::AdHoc => AdHoc::command().get_name().to_owned(),
             Link::Doc => Doc::command().get_name().to_owned(),
             Link::Config => Config::command().get_name().to_owned(),
+            Link::Vault => Vault::command().get_name().to_owned(),
+            Link::Inventory => Inventory::command().get_name().to_owned(),
             Link::Refused(name, _) => name.to_owned(),
         }
     }

@@ -11,12 +11,14 @@ mod execute;
 mod extra_vars;
 mod failure;
 mod history;
+mod inventory;
 mod lab;
 mod links;
 mod prompt;
 mod realm;
 mod run;
 mod settings;
+mod vault;
 
 use std::process::ExitCode;
 
@@ -54,6 +56,8 @@ enum Command {
     History(history::HistoryArgs),
     Doc(doc::DocArgs),
     Config(config::ConfigArgs),
+    Vault(vault::VaultArgs),
+    Inventory(Box<inventory::InventoryArgs>),
     Lab(lab::LabArgs),
     Realm(realm::RealmArgs),
     Completion(completion::CompletionArgs),
@@ -77,6 +81,8 @@ fn dispatch(command: Option<Command>) -> Outcome {
         Some(Command::Doc(args)) => doc::run(args),
         Some(Command::Config(args)) => config::run(args),
         Some(Command::Realm(args)) => realm::run(args),
+        Some(Command::Vault(args)) => vault::run(args),
+        Some(Command::Inventory(args)) => inventory::run(*args),
         Some(Command::Lab(args)) => Ok(lab::run(args)?),
         Some(Command::Completion(args)) => completion::run(&args, Cli::command()),
     }

@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use libyaml_safer::{Emitter, Encoding, Event, MappingStyle, ScalarStyle, SequenceStyle};
 
-use crate::base::{Key, Map, Value};
+use crate::base::{Key, Map, Node, NodeKind, Value};
 
 use super::resolve::{Resolved, resolve};
 
@@ -57,8 +57,21 @@ impl YamlStyle {
 
 /// Writes a value as a YAML document.
 pub fn to_yaml(value: &Value, style: &YamlStyle) -> String {
-    let mut events = vec![Event::stream_start(Encoding::Utf8), Event::document_start(None, &[], !style.explicit_start)];
+    let mut events = Vec::new();
     write(value, style, &mut events);
+    document(events, style)
+}
+
+/// Writes source as a YAML document, with vault text behind its tag.
+pub fn node_to_yaml(node: &Node, style: &YamlStyle) -> String {
+    let mut events = Vec::new();
+    write_node(node, style, &mut events);
+    document(events, style)
+}
+
+fn document(content: Vec<Event>, style: &YamlStyle) -> String {
+    let mut events = vec![Event::stream_start(Encoding::Utf8), Event::document_start(None, &[], !style.explicit_start)];
+    events.extend(content);
     events.extend([Event::document_end(!style.explicit_end), Event::stream_end()]);
     let mut output = Vec::new();
     let mut emitter = Emitter::new();
@@ -135,6 +148,31 @@ fn write(value: &Value, style: &YamlStyle, events: &mut Vec<Event>) {
             events.push(Event::scalar(None, Some(tag), &encoded_lines(bytes), false, false, ScalarStyle::Literal));
         }
         scalar => events.push(scalar_event(scalar, style)),
+    }
+}
+
+/// Source in block style; what holds no vault text is written as the value it is.
+fn write_node(node: &Node, style: &YamlStyle, events: &mut Vec<Event>) {
+    match &node.kind {
+        NodeKind::Vault(text) => events.push(Event::scalar(None, Some("!vault"), text, false, false, ScalarStyle::Literal)),
+        NodeKind::Seq(items) if node.needs_rendering() => {
+            events.push(Event::sequence_start(None, None, true, SequenceStyle::Block));
+            items.iter().for_each(|item| write_node(item, style, events));
+            events.push(Event::sequence_end());
+        }
+        NodeKind::Map(entries) if node.needs_rendering() => {
+            events.push(Event::mapping_start(None, None, true, MappingStyle::Block));
+            let mut entries: Vec<_> = entries.iter().map(|(name, item)| (name.to_key(), item)).collect();
+            if style.sort_keys {
+                entries.sort_by(|(left, _), (right, _)| left.as_str().cmp(&right.as_str()));
+            }
+            for (name, item) in entries {
+                write(&name.to_value(), style, events);
+                write_node(item, style, events);
+            }
+            events.push(Event::mapping_end());
+        }
+        _ => write(&node.to_value(), style, events),
     }
 }
 
@@ -267,6 +305,13 @@ mod tests {
         assert_eq!(nice(Value::map([("a", "x\ny\n")])), "a: 'x\n\n  y\n\n  '\n");
         assert_eq!(nice(Value::map([("e", "a 📝")])), "e: \"a \\U0001F4DD\"\n");
         assert_eq!(nice(Value::map([("r", "a\n\n  b")])), "r: \"a\\n\\n  b\"\n");
+    }
+
+    #[test]
+    fn vault_text_is_written_behind_its_tag() {
+        let text = "b:\n- !vault |\n  $ANSIBLE_VAULT;1.1;AES256\n  6162\nc: '{{ x }}'\n";
+        let (node, _) = load_one(text, "f").expect("loads");
+        assert_eq!(node_to_yaml(&node, &YamlStyle::default()), text);
     }
 
     proptest::proptest! {

@@ -11,7 +11,7 @@ mod mistakes;
 mod parts;
 mod resolve;
 
-pub use emit::{YamlStyle, to_yaml};
+pub use emit::{YamlStyle, node_to_yaml, to_yaml};
 pub use resolve::{Resolved, resolve};
 
 use crate::base::{Diagnostic, Node, Span};
