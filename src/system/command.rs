@@ -189,14 +189,19 @@ impl System {
 
     /// The same for a program that is brought along: it is written to a private folder, run, and removed again.
     pub fn execute_file(&mut self, content: &[u8], name: &str, command: impl FnOnce(&Path) -> Command) -> Result<Known<Completed>> {
+        self.with_program(content, name, |sys, path| sys.execute(command(path)))
+    }
+
+    /// Brings a program along for the time that `work` takes: a private file that is gone afterwards. In check mode only `work` runs.
+    pub fn with_program<T>(&mut self, content: &[u8], name: &str, work: impl FnOnce(&mut System, &Path) -> Result<T>) -> Result<T> {
         if self.backend.is_dry() {
-            return self.execute(command(Path::new(name)));
+            return work(self, Path::new(name));
         }
         let parent = self.context.temporary_directory.clone().unwrap_or_else(std::env::temp_dir);
         let folder = local::private_folder(&parent).map_err(|error| Failure::io("make a folder in", &parent, &error))?;
         let path = folder.join(name);
         let written = local::write_program(&path, content).map_err(|error| Failure::io("write", &path, &error));
-        let outcome = written.and_then(|()| self.execute(command(&path)));
+        let outcome = written.and_then(|()| work(self, &path));
         std::fs::remove_dir_all(&folder).map_err(|error| Failure::io("remove", &folder, &error))?;
         outcome
     }

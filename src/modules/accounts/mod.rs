@@ -1,7 +1,13 @@
-//! Modules about users, groups and their keys.
+//! Modules about users, groups, their keys, and the host's own name.
 
+mod getent;
 mod group;
+mod hostname;
+mod user;
+mod user_change;
+mod user_home;
 
 use super::registry::Entry;
 
-pub(super) const MODULES: &[Entry] = &[Entry::of::<group::Group>()];
+pub(super) const MODULES: &[Entry] =
+    &[Entry::of::<getent::Getent>(), Entry::of::<group::Group>(), Entry::of::<hostname::Hostname>(), Entry::of::<user::User>()];
