@@ -2,4 +2,5 @@
 
 mod keycloak;
 mod lab;
+mod report;
 mod support;

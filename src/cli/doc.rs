@@ -95,7 +95,12 @@ fn page(entry: &Entry) -> String {
     let (required, others): (Vec<&ArgSpec>, Vec<&ArgSpec>) = specs.iter().partition(|spec| spec.required);
     for spec in required.into_iter().chain(others) {
         let mark = if spec.required { '=' } else { '-' };
-        out.push_str(&format!("  {mark} {}{}\n", spec.name, traits(spec)));
+        let traits = traits(spec);
+        if spec.name.len() + traits.len() < 84 {
+            out.push_str(&format!("  {mark} {}  {traits}\n", spec.name));
+        } else {
+            out.push_str(&format!("  {mark} {}\n{}", spec.name, wrapped(&traits, 6, 92)));
+        }
         out.push_str(&wrapped(&paragraph(spec.doc), 6, 92));
     }
     let rules: Vec<String> = (entry.rules)().iter().map(rule).collect();
@@ -117,7 +122,7 @@ fn traits(spec: &ArgSpec) -> String {
     if !spec.aliases.is_empty() {
         parts.push(format!("also {}", spec.aliases.join(", ")));
     }
-    format!("  [{}]", parts.join("; "))
+    format!("[{}]", parts.join("; "))
 }
 
 /// The default as users write it: it stands in the code as Rust.
@@ -157,8 +162,8 @@ fn example(entry: &Entry) -> String {
     let required: Vec<&ArgSpec> = specs.iter().filter(|spec| spec.required).collect();
     let shown: Vec<&ArgSpec> = if required.is_empty() { specs.iter().take(1).collect() } else { required };
     let name = first_sentence(&paragraph((entry.doc)())).replace('`', "");
-    // What stands behind a colon is detail, and would be no plain YAML.
-    let head = format!("- name: {}\n  {}:\n", name.split(": ").next().unwrap_or(&name), entry.name);
+    // What stands behind a colon or comma is detail.
+    let head = format!("- name: {}\n  {}:\n", name.split([':', ';', ',']).next().unwrap_or(&name), entry.name);
     shown.iter().fold(head, |out, spec| out + &format!("    {}: {}\n", spec.name, example_value(spec)))
 }
 
@@ -234,7 +239,7 @@ mod tests {
             assert!(page.starts_with(entry.name) && page.contains("Example"), "{page}");
             let (node, _) = yaml::load_one(&example(entry), "<example>").unwrap_or_else(|error| panic!("{}: {error}", entry.name));
             assert!(node.as_seq().is_some_and(|tasks| tasks[0].get(entry.name).is_some()), "{}", entry.name);
-            assert!(page.lines().all(|line| line.chars().count() < 140), "{page}");
+            assert!(page.lines().all(|line| line.chars().count() <= 100), "{page}");
         }
     }
 

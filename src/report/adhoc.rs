@@ -31,7 +31,7 @@ impl AdHoc {
             self.notices.error(error, &mut self.screen, &self.options);
         }
         if result.show_diff && result.status == Status::Changed {
-            let text = difference::text(&result.diffs, self.options.diff_context, &self.screen);
+            let text = difference::text(&result.diffs, &self.options, &self.screen);
             if !text.is_empty() {
                 self.screen.line(&text, None);
             }

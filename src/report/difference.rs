@@ -4,15 +4,15 @@ use similar::{DiffTag, TextDiff};
 
 use crate::base::Value;
 
-use super::dump;
 use super::screen::{Color, Screen};
+use super::{Options, dump};
 
 /// The differences of a result as text; empty when there is nothing to show.
-pub fn text(diffs: &[Value], context: usize, screen: &Screen) -> String {
-    diffs.iter().map(|diff| entry(diff, context, screen)).collect()
+pub fn text(diffs: &[Value], options: &Options, screen: &Screen) -> String {
+    diffs.iter().map(|diff| entry(diff, options, screen)).collect()
 }
 
-fn entry(diff: &Value, context: usize, screen: &Screen) -> String {
+fn entry(diff: &Value, options: &Options, screen: &Screen) -> String {
     let mut out = String::new();
     if diff.get("dst_binary").is_some() {
         out.push_str("diff skipped: destination file appears to be binary\n");
@@ -28,7 +28,8 @@ fn entry(diff: &Value, context: usize, screen: &Screen) -> String {
     }
     if let (Some(before), Some(after)) = (diff.get("before"), diff.get("after")) {
         let header = |name: &str, key: &str| diff.get(key).map_or(name.to_owned(), |header| format!("{name}: {}", header.to_text()));
-        let unified = unified(&side(before), &side(after), &header("before", "before_header"), &header("after", "after_header"), context);
+        let (old, new) = (side(before, options), side(after, options));
+        let unified = unified(&old, &new, &header("before", "before_header"), &header("after", "after_header"), options.diff_context);
         for line in unified.split_inclusive('\n') {
             let color = match line.as_bytes().first() {
                 Some(b'+') => Some(Color::Added),
@@ -48,10 +49,11 @@ fn entry(diff: &Value, context: usize, screen: &Screen) -> String {
     out
 }
 
-/// One side as text: a mapping is shown as JSON.
-fn side(value: &Value) -> String {
+/// One side as text: a mapping is shown as JSON, or as YAML where results are.
+fn side(value: &Value, options: &Options) -> String {
     match value {
         Value::Null => String::new(),
+        Value::Map(_) if options.yaml_results => dump::yaml_block(value) + "\n",
         Value::Map(_) => dump::json(value, Some(4)) + "\n",
         other => other.to_text(),
     }
@@ -108,7 +110,7 @@ mod tests {
     use super::*;
 
     fn shown(diff: Value) -> String {
-        text(&[diff], 3, &Screen::captured().0)
+        text(&[diff], &Options::default(), &Screen::captured().0)
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Results as text: JSON as Python's `json.dumps(sort_keys=True, ensure_ascii=False)` writes it, or YAML.
 
 use crate::base::{Key, Map, Value};
+use crate::yaml::{YamlStyle, to_yaml};
 
 use super::Options;
 
@@ -131,84 +132,50 @@ fn yaml(value: &Value, readable: bool) -> String {
         }
         value = map.into();
     }
+    format!("\n{}", yaml_block(&value))
+}
+
+/// YAML in block style, indented by four; text of several lines stands as it is.
+pub fn yaml_block(value: &Value) -> String {
+    let mut blocks = Vec::new();
+    let marked = mark_blocks(value, &mut blocks);
+    let style = YamlStyle { indent: 4, ..YamlStyle::default() };
     let mut out = String::new();
-    write_yaml(&value, 0, &mut out);
-    let lines: Vec<String> = out.lines().map(|line| if line.is_empty() { String::new() } else { format!("    {line}") }).collect();
-    format!("\n{}\n", lines.join("\n"))
-}
-
-fn write_yaml(value: &Value, depth: usize, out: &mut String) {
-    let margin = " ".repeat(depth * 4);
-    match value {
-        Value::Map(map) if !map.is_empty() => {
-            let mut entries: Vec<(String, &Value)> = map.iter().map(|(key, value)| (key_text(key), value)).collect();
-            entries.sort_by(|(left, _), (right, _)| left.cmp(right));
-            for (key, item) in entries {
-                out.push_str(&format!("{margin}{}:", yaml_scalar(&key)));
-                match item {
-                    Value::Map(inner) if !inner.is_empty() => {
-                        out.push('\n');
-                        write_yaml(item, depth + 1, out);
-                    }
-                    Value::List(inner) if !inner.is_empty() => {
-                        out.push('\n');
-                        write_yaml(item, depth, out);
-                    }
-                    leaf => out.push_str(&format!(" {}\n", yaml_leaf(leaf, depth + 1))),
-                }
-            }
+    for line in to_yaml(&marked, &style).lines() {
+        match line.rsplit_once(MARK).and_then(|(head, number)| Some((head, blocks.get(number.parse::<usize>().ok()?)?))) {
+            Some((head, text)) => write_block(head, text, &mut out),
+            None => out.push_str(&format!("    {line}\n")),
         }
-        Value::List(items) if !items.is_empty() => {
-            for item in items.iter() {
-                let mut inner = String::new();
-                match item {
-                    Value::Map(map) if !map.is_empty() => write_yaml(item, depth + 1, &mut inner),
-                    Value::List(list) if !list.is_empty() => write_yaml(item, depth + 1, &mut inner),
-                    leaf => {
-                        out.push_str(&format!("{margin}- {}\n", yaml_leaf(leaf, depth + 1)));
-                        continue;
-                    }
-                }
-                // The first line begins on the line of the dash.
-                out.push_str(&format!("{margin}-   {}", &inner[margin.len() + 4..]));
-            }
-        }
-        leaf => out.push_str(&format!("{margin}{}\n", yaml_leaf(leaf, depth + 1))),
     }
+    out
 }
 
-fn yaml_leaf(value: &Value, depth: usize) -> String {
+/// Stands for a text of several lines while the rest is written: a plain scalar that no result has.
+const MARK: &str = "hostler_text_of_several_lines_";
+
+fn mark_blocks(value: &Value, blocks: &mut Vec<String>) -> Value {
     match value {
         Value::Str(text) if text.contains('\n') => {
-            let margin = " ".repeat(depth * 4);
-            let lines: Vec<String> = text.trim_end().lines().map(|line| format!("{margin}{}", line.trim_end())).collect();
-            format!("|-\n{}", lines.join("\n"))
+            blocks.push(text.trim_end().replace('\t', "        "));
+            format!("{MARK}{}", blocks.len() - 1).into()
         }
-        Value::Str(text) => yaml_scalar(text),
-        Value::List(_) => "[]".to_owned(),
-        Value::Map(_) => "{}".to_owned(),
-        other => json(other, None),
+        Value::List(items) => Value::list(items.iter().map(|item| mark_blocks(item, blocks))),
+        Value::Map(map) => map.iter().map(|(key, item)| (key.clone(), mark_blocks(item, blocks))).collect::<Map>().into(),
+        other => other.clone(),
     }
 }
 
-/// Plain where YAML reads the same text back, in quotes where not.
-fn yaml_scalar(text: &str) -> String {
-    let looks_like_else = text.parse::<f64>().is_ok()
-        || ["", "~", "null", "true", "false", "yes", "no", "on", "off"].contains(&text.to_ascii_lowercase().as_str());
-    let first = text.chars().next().unwrap_or(' ');
-    let is_plain = !looks_like_else
-        && !text.contains(": ")
-        && !text.contains(" #")
-        && !text.ends_with(':')
-        && text.trim() == text
-        && !text.chars().any(char::is_control)
-        && !("!&*?|>@`%#\"'{}[],".contains(first) || (first == '-' && text[1..].starts_with([' '])) || text == "-");
-    if is_plain {
-        text.to_owned()
-    } else if text.chars().any(char::is_control) {
-        json(&text.into(), None)
-    } else {
-        format!("'{}'", text.replace('\'', "''"))
+/// The text behind `key: ` or `- `, four columns further in than what it belongs to.
+fn write_block(head: &str, text: &str, out: &mut String) {
+    let inner = head.trim_start_matches(' ');
+    let key = inner.trim_start_matches("-   ");
+    let margin = " ".repeat(head.len() - key.len() + 8);
+    // YAML finds the margin by the first line, unless that begins with a blank.
+    let hint = if text.starts_with([' ', '\n']) { "4" } else { "" };
+    out.push_str(&format!("    {head}|{hint}-\n"));
+    for line in text.lines() {
+        out.push_str(format!("{margin}{line}").trim_end());
+        out.push('\n');
     }
 }
 

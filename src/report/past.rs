@@ -9,7 +9,7 @@ use crate::history::event::{Event, HostStats, Status, TaskId, TaskResult, TaskSt
 use crate::history::store::{Kept, Run};
 
 use super::screen::{Color, Screen};
-use super::{difference, duration};
+use super::{Options, difference, duration};
 
 /// Which part of a run is wanted.
 #[derive(Clone, Debug, Default)]
@@ -138,7 +138,7 @@ impl Past<'_> {
             message.lines().for_each(|line| self.screen.line(&format!("      {line}"), None));
         }
         if result.status == Status::Changed {
-            let text = difference::text(&result.diffs, 3, self.screen);
+            let text = difference::text(&result.diffs, &Options::default(), self.screen);
             text.trim_end().lines().for_each(|line| self.screen.line(&format!("      {line}"), None));
         }
     }

@@ -200,7 +200,7 @@ impl Plain {
         if !result.show_diff || result.status != Status::Changed {
             return;
         }
-        let text = difference::text(&result.diffs, self.options.diff_context, &self.screen);
+        let text = difference::text(&result.diffs, &self.options, &self.screen);
         if !text.is_empty() {
             self.task_banner(result.task);
             self.screen.line(&text, None);

@@ -144,7 +144,7 @@ impl Terminal {
             lanes.above(|| notices.notice(notice, screen, options));
         }
         if result.show_diff && result.status == Status::Changed {
-            let text = difference::text(&result.diffs, self.options.diff_context, &self.screen);
+            let text = difference::text(&result.diffs, &self.options, &self.screen);
             if !text.is_empty() {
                 let title = self.tasks.get(&result.task).map(TaskStarted::title).unwrap_or_default();
                 self.line(&format!("\n ~ {}   {title}", result.label()), Some(Color::Changed));
