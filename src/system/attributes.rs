@@ -127,11 +127,17 @@ fn permission_bits(permissions: &str, who: &str, mode: u32, is_directory: bool) 
     })
 }
 
+/// Stands for the id of an account that a planned package may bring; no account has it (the highest id is reserved for "none").
+const ID_AFTER_APPLY: u32 = u32::MAX - 1;
+
 impl System {
     /// The uid that an `owner` option means: a name, or a number.
     pub fn resolve_owner(&self, owner: &str) -> Result<u32> {
         if let Some(user) = self.query_user(owner)? {
             return Ok(user.uid);
+        }
+        if self.packages_are_planned() && owner.parse::<u32>().is_err() {
+            return Ok(ID_AFTER_APPLY);
         }
         owner.parse().map_err(|_| Failure::new(format!("there is no user `{owner}` on this host")).at("owner"))
     }
@@ -140,6 +146,9 @@ impl System {
     pub fn resolve_group(&self, group: &str) -> Result<u32> {
         if let Some(found) = self.query_group(group)? {
             return Ok(found.gid);
+        }
+        if self.packages_are_planned() && group.parse::<u32>().is_err() {
+            return Ok(ID_AFTER_APPLY);
         }
         group.parse().map_err(|_| Failure::new(format!("there is no group `{group}` on this host")).at("group"))
     }
@@ -159,6 +168,7 @@ impl System {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::system::Overlay;
 
     #[test]
     fn symbolic_modes_are_applied_as_chmod_does() {
@@ -170,6 +180,15 @@ mod tests {
         assert_eq!(apply("g=u", 0o700, false), 0o770);
         assert_eq!(apply("+t", 0o755, true), 0o1755);
         assert_eq!(apply("u+s,g+s", 0o755, false), 0o6755);
+    }
+
+    #[test]
+    fn an_account_that_a_planned_package_may_bring_is_believed() {
+        let bare = System::dry(Overlay::empty());
+        assert!(bare.resolve_owner("postgres").is_err());
+        let planned = System::dry(Overlay::empty().with_package("postgresql", "17"));
+        assert_eq!((planned.resolve_owner("postgres").ok(), planned.resolve_owner("7").ok()), (Some(ID_AFTER_APPLY), Some(7)));
+        assert_eq!(planned.resolve_group("postgres").ok(), Some(ID_AFTER_APPLY));
     }
 
     #[test]

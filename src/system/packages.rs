@@ -72,6 +72,12 @@ impl System {
         self.backend.is_imagined(Path::new("/etc/apt")) || matches!(self.backend.known_record("apt lists", "time"), Some(Some(_)))
     }
 
+    /// Whether an earlier task would install packages. Nobody knows yet what they bring, so a folder, an account or a program that the host
+    /// lacks may be theirs.
+    pub fn packages_are_planned(&self) -> bool {
+        self.backend.plans_packages()
+    }
+
     /// Brings a cache up to date: no change of the host that a user would count. In check mode later queries see it as done.
     pub fn refresh(&mut self, command: Command, kind: &'static str, name: &str, value: Value) -> Result<Known<Completed>> {
         if self.backend.is_dry() {

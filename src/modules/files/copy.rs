@@ -205,6 +205,9 @@ fn copy_file(args: &CopyArgs, source: &Source, mut dest: PathBuf, sys: &mut Syst
 fn require_folder(dest: &Path, unsafe_writes: bool, sys: &System) -> Result<()> {
     let folder = sys.absolute(dest).parent().unwrap_or(Path::new("/")).to_owned();
     if sys.query_file(&folder)?.is_none() {
+        if sys.packages_are_planned() {
+            return Ok(());
+        }
         return Err(Failure::new(format!("Destination directory {} does not exist", folder.display())).at("dest"));
     }
     if !unsafe_writes && !sys.query_access(&folder)?.writeable {
