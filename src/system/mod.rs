@@ -163,6 +163,20 @@ impl System {
         self.note(Effect::Record { kind, name: name.to_owned(), value })
     }
 
+    /// The same where the change is made of several steps through `System` itself (git: fetch, check out, submodules).
+    pub fn change_record(
+        &mut self,
+        kind: &'static str,
+        name: &str,
+        value: Option<Value>,
+        change: impl FnOnce(&mut System) -> Result<()>,
+    ) -> Result<()> {
+        if !self.backend.is_dry() {
+            change(self)?;
+        }
+        self.note(Effect::Record { kind, name: name.to_owned(), value })
+    }
+
     /// Does something outside of this host that may change it there (a request to a web service): only for real, and not counted as a change
     /// of this host.
     pub fn outside<T>(&mut self, act: impl FnOnce(&mut System) -> T) -> Known<T> {

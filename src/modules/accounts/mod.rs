@@ -1,6 +1,7 @@
 //! Modules about users, groups, their keys, and the host's own name.
 
 mod getent;
+pub mod authorized_key;
 mod group;
 mod hostname;
 mod user;
@@ -11,3 +12,4 @@ use super::registry::Entry;
 
 pub(super) const MODULES: &[Entry] =
     &[Entry::of::<getent::Getent>(), Entry::of::<group::Group>(), Entry::of::<hostname::Hostname>(), Entry::of::<user::User>()];
+pub(super) const MODULES: &[Entry] = &[Entry::of::<authorized_key::AuthorizedKey>(), Entry::of::<group::Group>()];

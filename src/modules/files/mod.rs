@@ -12,6 +12,8 @@ pub mod fetch;
 pub mod file;
 pub mod file_links;
 pub mod find;
+pub mod ini_file;
+pub mod ini_lines;
 pub mod lineinfile;
 pub mod replace;
 pub mod slurp;
@@ -33,6 +35,7 @@ pub(super) const MODULES: &[Entry] = &[
     Entry::of::<fetch::Fetch>(),
     Entry::of::<file::File>(),
     Entry::of::<find::Find>(),
+    Entry::of::<ini_file::IniFile>(),
     Entry::of::<lineinfile::LineInFile>(),
     Entry::of::<replace::Replace>(),
     Entry::of::<slurp::Slurp>(),
