@@ -1,7 +1,7 @@
 //! Modules about users, groups, their keys, and the host's own name.
 
-mod getent;
 pub mod authorized_key;
+mod getent;
 mod group;
 mod hostname;
 mod user;
