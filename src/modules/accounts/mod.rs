@@ -10,6 +10,10 @@ mod user_home;
 
 use super::registry::Entry;
 
-pub(super) const MODULES: &[Entry] =
-    &[Entry::of::<getent::Getent>(), Entry::of::<group::Group>(), Entry::of::<hostname::Hostname>(), Entry::of::<user::User>()];
-pub(super) const MODULES: &[Entry] = &[Entry::of::<authorized_key::AuthorizedKey>(), Entry::of::<group::Group>()];
+pub(super) const MODULES: &[Entry] = &[
+    Entry::of::<authorized_key::AuthorizedKey>(),
+    Entry::of::<getent::Getent>(),
+    Entry::of::<group::Group>(),
+    Entry::of::<hostname::Hostname>(),
+    Entry::of::<user::User>(),
+];
