@@ -274,3 +274,19 @@ fn first_template(node: &Node) -> Option<&Node> {
 fn failed(error: Error) -> Failed {
     Diagnostic::error(error.to_string()).into()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn first_template_line(text: &str) -> Option<u32> {
+        let (node, _) = yaml::load_one(text, "staff.yml").expect("it is YAML");
+        first_template(&node).map(|found| found.span.line)
+    }
+
+    #[test]
+    fn a_value_that_only_a_play_can_render_is_found_with_its_place() {
+        assert_eq!(first_template_line("realm: staff\nclients:\n- clientId: app\n  secret: \"{{ vault_secret }}\"\n"), Some(4));
+        assert_eq!(first_template_line("realm: staff\n"), None);
+    }
+}

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::kind::Kind;
+use super::ledger::ATTRIBUTE;
 use super::model::{Key, Name};
 use super::plan::is_built_in;
 use super::{Body, Json};
@@ -18,6 +19,9 @@ pub fn declaration(export: &Body) -> Body {
     let realm = export.get("realm").and_then(Json::as_str).unwrap_or_default().to_owned();
     let mut out = export.clone();
     out.retain(|field, _| !OWN_OF_REALM.contains(&field.as_str()));
+    if let Some(Json::Object(attributes)) = out.get_mut("attributes") {
+        attributes.remove(ATTRIBUTE);
+    }
     bind_by_alias(&mut out);
     keep_listed(&mut out, "clients", |client| {
         let name = Name::new(Kind::Client, Key::of([client["clientId"].as_str().unwrap_or_default()]));

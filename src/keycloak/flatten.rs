@@ -2,6 +2,7 @@
 
 use super::flow;
 use super::kind::Kind;
+use super::ledger::ATTRIBUTE;
 use super::model::{Key, Model, Name, Object};
 use super::overlay::normalize;
 use super::{Body, Json};
@@ -59,6 +60,10 @@ fn flatten(realm: &Body, strict: bool) -> Flattened {
         for item in take_list(&mut rest, section) {
             out.simple(kind, item);
         }
+    }
+    // Our own bookkeeping: an export has it, and it is nothing to declare.
+    if let Some(Json::Object(attributes)) = rest.get_mut("attributes") {
+        attributes.remove(ATTRIBUTE);
     }
     let id = rest.get("id").and_then(Json::as_str).map(str::to_owned);
     out.add(Kind::Realm, Key::default(), id, rest);
@@ -331,5 +336,12 @@ mod tests {
             model.get(Kind::Client, &Key::of(["app"])).expect("is there").body["authenticationFlowBindingOverrides"]["browser"],
             "mine"
         );
+    }
+
+    #[test]
+    fn the_ledger_of_applied_secrets_is_nothing_to_declare() {
+        let realm = json!({"attributes": {"hostler.applied.secrets": "{}", "mine": 1}});
+        let model = declared(realm.as_object().expect("a mapping")).model;
+        assert_eq!(model.get(Kind::Realm, &Key::default()).expect("is there").body["attributes"], json!({"mine": "1"}));
     }
 }
