@@ -4,3 +4,4 @@ mod keycloak;
 mod lab;
 mod report;
 mod support;
+mod templates;

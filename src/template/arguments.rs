@@ -25,7 +25,10 @@ impl Arguments {
 
     /// The first missing value among them.
     pub fn missing(&self) -> Option<&Val> {
-        self.positional.iter().chain(self.named.iter().map(|(_, value)| value)).find(|value| matches!(value, Val::Missing(_)))
+        self.positional
+            .iter()
+            .chain(self.named.iter().map(|(_, value)| value))
+            .find(|value| matches!(value, Val::Missing(fault) if !fault.is_nothing()))
     }
 
     /// Takes a named argument out.

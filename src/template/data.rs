@@ -330,6 +330,7 @@ impl Val {
     /// Python's truth.
     pub fn truth(&self) -> Outcome<bool> {
         Ok(match self {
+            Val::Missing(fault) if fault.is_nothing() => false,
             Val::Missing(fault) => return Err(fault.clone()),
             Val::Null => false,
             Val::Bool(flag) => *flag,
@@ -349,9 +350,18 @@ impl Val {
     pub fn text(&self) -> Outcome<Arc<str>> {
         match self {
             Val::Str(text) => Ok(text.clone()),
+            Val::Missing(fault) if fault.is_nothing() => Ok("".into()),
             Val::Bytes(bytes) => Ok(String::from_utf8_lossy(bytes).into()),
             Val::Object(object) => Ok(object.text()?.into()),
             other => Ok(other.repr()?.into()),
+        }
+    }
+
+    /// The text of a value between other text: containers as they would leave the template (tuples are lists, `omit` is gone).
+    pub fn joined_text(&self) -> Outcome<Arc<str>> {
+        match self {
+            Val::List(_) | Val::Tuple(_) | Val::Map(_) => Ok(self.to_value()?.to_text().into()),
+            other => other.text(),
         }
     }
 
@@ -405,6 +415,7 @@ impl Val {
     /// The elements a `for` would see: items, keys, characters.
     pub fn iterate(&self) -> Outcome<Vec<Val>> {
         match self {
+            Val::Missing(fault) if fault.is_nothing() => Ok(Vec::new()),
             Val::Missing(fault) => Err(fault.clone()),
             Val::List(list) => list.items(),
             Val::Tuple(items) => Ok(items.to_vec()),

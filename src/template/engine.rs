@@ -265,7 +265,7 @@ mod tests {
     fn loops_know_where_they_are() {
         assert_eq!(
             rendered("{% for i in list if i > 1 %}{{ loop.index }}/{{ loop.length }}{{ ',' if not loop.last }}{% endfor %}"),
-            "error: <test>: the inline `if` was false and has no `else`"
+            "'1/2,2/2'"
         );
         assert_eq!(rendered("{% for i in list %}{% if i == 1 %}{% continue %}{% endif %}{{ i }}{% else %}none{% endfor %}"), "'32'");
         assert_eq!(

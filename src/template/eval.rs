@@ -85,7 +85,7 @@ impl Machine {
         }
         match otherwise {
             Some(otherwise) => self.evaluate(otherwise),
-            None => Ok(Val::Missing(Fault::undefined("the inline `if` was false and has no `else`"))),
+            None => Ok(Val::Missing(Fault::nothing())),
         }
     }
 

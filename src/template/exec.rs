@@ -51,13 +51,13 @@ impl Sink {
         match self {
             Sink::Empty => *self = Sink::One(value),
             Sink::One(first) => {
-                let mut text = String::from(first.clone().present()?.text()?.as_ref());
-                text.push_str(&value.present()?.text()?);
+                let mut text = String::from(first.joined_text()?.as_ref());
+                text.push_str(&value.joined_text()?);
                 *self = Sink::Text(text);
             }
             Sink::Text(text) => match &value {
                 Val::Str(more) => text.push_str(more),
-                other => text.push_str(&other.clone().present()?.text()?),
+                other => text.push_str(&other.joined_text()?),
             },
         }
         Ok(())

@@ -32,8 +32,14 @@ struct Inner {
 #[derive(Clone)]
 enum Cause {
     Name(Arc<str>),
-    Attribute { owner: &'static str, name: Arc<str>, known: Vec<String> },
+    Attribute {
+        owner: &'static str,
+        name: Arc<str>,
+        known: Vec<String>,
+    },
     Hint(String),
+    /// An inline `if` that was false and has no `else`: nothing, where text is made of it.
+    Nothing,
     Failed(String),
     Syntax(String),
 }
@@ -81,6 +87,15 @@ impl Fault {
         Fault::new(Cause::Hint(hint.into()))
     }
 
+    pub fn nothing() -> Self {
+        Fault::new(Cause::Nothing)
+    }
+
+    /// Whether it is empty text and false rather than an error.
+    pub fn is_nothing(&self) -> bool {
+        matches!(self.0.cause, Cause::Nothing)
+    }
+
     pub fn name(name: Arc<str>, scope: &Arc<Scope>) -> Self {
         let mut fault = Fault::new(Cause::Name(name));
         fault.inner().scope = Some(scope.clone());
@@ -97,7 +112,7 @@ impl Fault {
 
     /// Whether `default` may replace it: something does not exist, as opposed to something that went wrong.
     pub fn is_undefined(&self) -> bool {
-        matches!(self.0.cause, Cause::Name(_) | Cause::Attribute { .. } | Cause::Hint(_))
+        matches!(self.0.cause, Cause::Name(_) | Cause::Attribute { .. } | Cause::Hint(_) | Cause::Nothing)
     }
 
     /// The undefined name, for `mandatory`.
@@ -167,6 +182,7 @@ impl Fault {
         match &self.0.cause {
             Cause::Name(name) => format!("`{name}` is undefined"),
             Cause::Attribute { owner, name, .. } => format!("object of type `{owner}` has no attribute `{name}`"),
+            Cause::Nothing => "the inline `if` was false and has no `else`".into(),
             Cause::Hint(text) | Cause::Failed(text) | Cause::Syntax(text) => match &self.0.plugin {
                 Some(plugin) => format!("{plugin}: {text}"),
                 None => text.clone(),
@@ -177,7 +193,7 @@ impl Fault {
     fn kind(&self) -> ErrorKind {
         match &self.0.cause {
             Cause::Name(name) | Cause::Attribute { name, .. } => ErrorKind::Undefined { name: name.to_string() },
-            Cause::Hint(_) => ErrorKind::Undefined { name: String::new() },
+            Cause::Hint(_) | Cause::Nothing => ErrorKind::Undefined { name: String::new() },
             Cause::Failed(_) => ErrorKind::Failed,
             Cause::Syntax(_) => ErrorKind::Syntax,
         }

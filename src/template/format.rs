@@ -184,7 +184,12 @@ fn lookup(name: &str, arguments: &Arguments, next: &mut usize) -> Outcome<Val> {
     while !path.is_empty() {
         if let Some(rest) = path.strip_prefix('.') {
             let end = rest.find(['.', '[']).unwrap_or(rest.len());
-            value = operate::attribute(&value, &rest[..end].into())?;
+            // An attribute, never an entry: that is what `[…]` is for.
+            value = match &value {
+                Val::Object(object) => object.attribute(&rest[..end]),
+                _ => None,
+            }
+            .ok_or_else(|| Fault::failed(format!("`{}` has no attribute `{}`", value.type_name(), &rest[..end])))?;
             path = &rest[end..];
         } else {
             let rest = &path[1..];

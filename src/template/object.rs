@@ -196,7 +196,7 @@ impl Object {
 
     pub fn to_value(&self) -> Outcome<Value> {
         match self {
-            Object::Moment(moment) => Ok(super::methods::time::isoformat(moment).into()),
+            Object::Moment(moment) => Ok(super::methods::time::moment_text(moment).into()),
             Object::Module(_) | Object::Blocks => Ok("".into()),
             other => Err(Fault::failed(format!("a `{}` cannot be stored in a variable", other.type_name()))
                 .help("pass it through a filter such as `list` first")),

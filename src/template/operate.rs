@@ -14,7 +14,9 @@ use super::object::Object;
 
 pub(crate) fn binary(operator: Operator, left: &Val, right: &Val) -> Outcome<Val> {
     for side in [left, right] {
-        if let Val::Missing(fault) = side {
+        if let Val::Missing(fault) = side
+            && !(fault.is_nothing() && operator == Operator::Concat)
+        {
             return Err(fault.clone());
         }
     }

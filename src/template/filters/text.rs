@@ -304,37 +304,10 @@ fn comment(arguments: Arguments, _: &Arc<Scope>) -> Outcome<Val> {
     Ok(Val::str(out))
 }
 
+/// `pprint` of ansible-core 2.19: its containers have a `repr` of their own, which is what Python's `pprint` falls back to.
 fn pretty(arguments: Arguments, _: &Arc<Scope>) -> Outcome<Val> {
-    let bound = arguments.bind(["value"])?;
-    Ok(Val::str(pretty_printed(bound.required(0)?, 0, 0)?))
-}
-
-/// Python's `pprint.pformat`: one line where it fits into 80 columns, else one element a line. Keys are sorted.
-fn pretty_printed(value: &Val, indent: usize, allowance: usize) -> Outcome<String> {
-    let (open, close, parts): (&str, &str, Vec<(String, Val)>) = match value {
-        Val::Map(dict) => {
-            let mut entries = dict.entries()?;
-            entries.sort_by_key(|(key, _)| key.to_value().to_repr());
-            ("{", "}", entries.into_iter().map(|(key, value)| (format!("{}: ", key.to_value().to_repr()), value)).collect())
-        }
-        Val::List(list) => ("[", "]", list.items()?.into_iter().map(|item| (String::new(), item)).collect()),
-        other => return other.repr(),
-    };
-    let mut flat = Vec::new();
-    for (key, part) in &parts {
-        flat.push(format!("{key}{}", pretty_printed(part, 0, usize::MAX / 2)?));
-    }
-    let one_line = format!("{open}{}{close}", flat.join(", "));
-    if allowance >= usize::MAX / 2 || one_line.chars().count() <= 80usize.saturating_sub(indent + allowance) {
-        return Ok(one_line);
-    }
-    let last = parts.len() - 1;
-    let mut lines = Vec::new();
-    for (index, (key, part)) in parts.iter().enumerate() {
-        let inner = indent + 1 + key.chars().count();
-        lines.push(format!("{key}{}", pretty_printed(part, inner, if index == last { allowance + 1 } else { 1 })?));
-    }
-    Ok(format!("{open}{}{close}", lines.join(&format!(",\n{}", " ".repeat(indent + 1)))))
+    let bound = arguments.bind(["value", "verbose"])?;
+    bound.required(0)?.repr().map(Val::str)
 }
 
 fn xml_attributes(arguments: Arguments, _: &Arc<Scope>) -> Outcome<Val> {

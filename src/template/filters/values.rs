@@ -35,6 +35,8 @@ fn default(arguments: Arguments, _: &Arc<Scope>) -> Outcome<Val> {
     let value = bound.required(0)?;
     let fallback = || bound.get(1).cloned().unwrap_or_else(|| Val::str(""));
     match value {
+        // An inline `if` without `else` is no undefined name for ansible-core: only `default(…, true)` replaces it.
+        Val::Missing(fault) if fault.is_nothing() => Ok(if bound.flag(2, false)? { fallback() } else { value.clone() }),
         Val::Missing(fault) if fault.is_undefined() => Ok(fallback()),
         // What went wrong is not what is absent.
         Val::Missing(_) => Ok(value.clone()),

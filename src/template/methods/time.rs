@@ -59,7 +59,7 @@ pub(crate) fn moment_text(moment: &DateTime) -> String {
     format!("{}{}", moment.strftime("%Y-%m-%d %H:%M:%S"), fraction(moment))
 }
 
-pub(crate) fn isoformat(moment: &DateTime) -> String {
+fn isoformat(moment: &DateTime) -> String {
     format!("{}{}", moment.strftime("%Y-%m-%dT%H:%M:%S"), fraction(moment))
 }
 
