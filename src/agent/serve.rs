@@ -39,9 +39,9 @@ type Current = Arc<AtomicU64>;
 ///
 /// # Errors
 /// What went wrong with the link, in words for the log of whoever started the agent.
-pub fn serve(input: impl Read + Send + 'static, output: impl Write + Send + 'static, hash: String) -> Result<(), String> {
+pub fn serve(input: impl Read + Send + 'static, output: impl Write + Send + 'static) -> Result<(), String> {
     let outbox = Outbox::new(output);
-    outbox.send(&FromAgent::Hello(hello(hash)));
+    outbox.send(&FromAgent::Hello(hello()));
     let (tasks, queue) = channel();
     let (blobs, pieces) = LinkBlobs::new(outbox.clone());
     let current = Current::default();
@@ -53,11 +53,11 @@ pub fn serve(input: impl Read + Send + 'static, output: impl Write + Send + 'sta
     reader.join().map_err(|_| "the agent's reader broke down".to_owned())?
 }
 
-fn hello(hash: String) -> Hello {
+fn hello() -> Hello {
     let uid = nix::unistd::geteuid().as_raw();
     let account = System::local().query_user_by_id(uid).ok().flatten();
     let home = std::env::var("HOME").ok().or_else(|| account.as_ref().map(|user| user.home.clone()));
-    Hello { protocol: PROTOCOL, hash, user: account.map(|user| user.name).unwrap_or_default(), uid, home: home.unwrap_or_default() }
+    Hello { protocol: PROTOCOL, user: account.map(|user| user.name).unwrap_or_default(), uid, home: home.unwrap_or_default() }
 }
 
 fn run_tasks(queue: &Receiver<TaskRequest>, outbox: &Outbox, blobs: &LinkBlobs, current: &Current) {

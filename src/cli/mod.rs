@@ -1,6 +1,7 @@
 //! The command line: one file a subcommand, which merges settings and makes one call into the layers below. No clap type leaves this folder.
 
 mod adhoc;
+mod agent;
 mod arguments;
 mod completion;
 mod config;
@@ -58,6 +59,8 @@ enum Command {
     Config(config::ConfigArgs),
     Vault(vault::VaultArgs),
     Inventory(Box<inventory::InventoryArgs>),
+    #[command(hide = true)]
+    Agent(agent::AgentArgs),
     Lab(lab::LabArgs),
     Realm(realm::RealmArgs),
     Completion(completion::CompletionArgs),
@@ -66,6 +69,7 @@ enum Command {
 /// Runs the command line that this process was started with: as `hostler`, or under one of Ansible's names.
 pub fn run() -> ExitCode {
     let done = match links::called_as() {
+        _ if agent::is_askpass() => agent::askpass(),
         Some(link) => link.run(),
         None => dispatch(Cli::parse().command),
     };
@@ -83,6 +87,7 @@ fn dispatch(command: Option<Command>) -> Outcome {
         Some(Command::Realm(args)) => realm::run(args),
         Some(Command::Vault(args)) => vault::run(args),
         Some(Command::Inventory(args)) => inventory::run(*args),
+        Some(Command::Agent(args)) => agent::run(&args),
         Some(Command::Lab(args)) => Ok(lab::run(args)?),
         Some(Command::Completion(args)) => completion::run(&args, Cli::command()),
     }

@@ -1,22 +1,32 @@
-//! Runs plays: what is asked for (`request`, `settings`), and later the strategies, host state, variables and controller-side actions.
+//! Runs plays: what is asked for (`request`, `settings`), the run and its plays (`start`, `play`), strategies (`gate`), a host's way through a
+//! play (`cursor`, `includes`, `handlers`, `meta`), one task on one host (`task`, `call`, `actions`), and variables.
 //! Nothing here prints or knows a command line: it takes a request and makes events.
 
+mod actions;
+mod announce;
+mod call;
+mod connections;
+mod cursor;
+mod facts;
+mod gate;
+mod handlers;
+mod includes;
 pub mod inventories;
+mod keywords;
+mod lists;
+mod meta;
+mod outcome;
+mod play;
+mod precedence;
+mod preflight;
 pub mod request;
 pub mod setting_kinds;
 pub mod settings;
+mod start;
+mod state;
+mod task;
+mod variables;
 
 pub use request::RunRequest;
 pub use settings::Settings;
-
-use crate::base::Diagnostic;
-use crate::history::Journal;
-use crate::history::event::Event;
-
-/// Runs what is asked for, and gives the exit code. The caller writes the start and the end of the run into the journal, the engine all
-/// that lies between them, with the recap last.
-pub fn run(request: RunRequest, journal: &Journal) -> u8 {
-    let asked = request.plays.len();
-    journal.event(Event::Finding { diagnostic: Diagnostic::error(format!("this build cannot run plays ({asked} asked for)")) });
-    1
-}
+pub use start::run;

@@ -103,6 +103,8 @@ macro_rules! settings {
 settings! {
     /// The folder of roles, collections and caches of this user.
     home: PathBuf = "~/.ansible", "ANSIBLE_HOME", ["ANSIBLE_HOME"], ["defaults:home"];
+    /// Conditions may have a result that is no boolean: its truth counts, as before ansible-core 2.19.
+    allow_broken_conditionals: bool = "false", "ALLOW_BROKEN_CONDITIONALS", ["ANSIBLE_ALLOW_BROKEN_CONDITIONALS"], ["defaults:allow_broken_conditionals"];
     /// Stop the play on all hosts when a task fails on one.
     any_errors_fatal: bool = "false", "ANY_ERRORS_FATAL", ["ANSIBLE_ANY_ERRORS_FATAL"], ["defaults:any_errors_fatal"];
     /// Run tasks as another user.

@@ -140,6 +140,11 @@ impl Keywords {
         self.0.iter().map(|(word, node)| (*word, node))
     }
 
+    /// The same for what `apply` gives to an include's tasks.
+    pub fn split_block(entries: &[(Node, Node)]) -> (Keywords, Vec<(String, Node, Node)>) {
+        Keywords::split(Object::Block, entries)
+    }
+
     /// The keywords among the entries of a mapping, and the entries that are none.
     pub fn split(object: Object, entries: &[(Node, Node)]) -> (Keywords, Vec<(String, Node, Node)>) {
         let (mut keywords, mut others) = (Keywords::default(), Vec::new());

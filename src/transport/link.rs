@@ -12,7 +12,8 @@ use crate::wire::{BecomeRequest, Decoder, FromAgent, Hello, PROTOCOL, TaskReply,
 
 use super::blobs::{BlobStore, PIECE};
 use super::error::LinkError;
-use super::{Destination, Payload, ssh};
+use super::payload::{Payload, program};
+use super::ssh::{self, SshOptions};
 
 /// Receives the live output of a task.
 pub type OutputLine = Arc<dyn Fn(&str) + Send + Sync>;
@@ -50,30 +51,32 @@ pub struct Link {
 }
 
 impl Link {
-    /// Reaches a host and starts the agent there, sending it when the host does not have it.
+    /// Starts the agent on this machine, as the user who runs Hostler.
+    ///
+    /// # Errors
+    /// It does not start.
+    pub async fn local(blobs: BlobStore) -> Result<Link, LinkError> {
+        let failed = |error: std::io::Error| LinkError::Agent(format!("cannot start the agent on this machine: {error}"));
+        let mut child = tokio::process::Command::new(program().map_err(failed)?)
+            .arg("agent")
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .process_group(0)
+            .spawn()
+            .map_err(failed)?;
+        let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
+            return Err(LinkError::Agent("the agent on this machine has no pipes".into()));
+        };
+        Link::start(input, output, child, blobs).await
+    }
+
+    /// Reaches a host over SSH and starts the agent there, sending it when the host does not have it.
     ///
     /// # Errors
     /// The host cannot be reached, or the agent does not start.
-    pub async fn open(destination: &Destination, payload: &Payload, blobs: BlobStore) -> Result<Link, LinkError> {
-        match destination {
-            Destination::Local => {
-                let mut child = tokio::process::Command::new(&payload.program)
-                    .arg("agent")
-                    .stdin(std::process::Stdio::piped())
-                    .stdout(std::process::Stdio::piped())
-                    .process_group(0)
-                    .spawn()
-                    .map_err(|error| LinkError::Agent(format!("cannot start the agent on this machine: {error}")))?;
-                let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
-                    return Err(LinkError::Agent("the agent on this machine has no pipes".into()));
-                };
-                Link::start(input, output, child, blobs).await
-            }
-            Destination::Ssh(options) => {
-                let (input, output, guard) = ssh::start_agent(options, payload).await?;
-                Link::start(input, output, guard, blobs).await
-            }
-        }
+    pub async fn ssh(options: &SshOptions, payload: &Payload, blobs: BlobStore) -> Result<Link, LinkError> {
+        let (input, output, guard) = ssh::start_agent(options, payload).await?;
+        Link::start(input, output, guard, blobs).await
     }
 
     /// Speaks over a pair of pipes; `guard` lives as long as they are used.

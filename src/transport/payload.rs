@@ -16,8 +16,14 @@ pub struct Payload {
     /// Size of the packed program in bytes.
     pub packed_size: u64,
     packed: PathBuf,
-    /// The program itself, for agents on this machine.
-    pub program: PathBuf,
+}
+
+/// This program, for agents on this machine.
+///
+/// # Errors
+/// `/proc` cannot be read.
+pub fn program() -> io::Result<PathBuf> {
+    fs::canonicalize("/proc/self/exe")
 }
 
 impl Payload {
@@ -26,7 +32,7 @@ impl Payload {
     /// # Errors
     /// The cache cannot be written, or this program cannot be read.
     pub fn prepare(cache: &Path) -> io::Result<Payload> {
-        let program = fs::canonicalize("/proc/self/exe")?;
+        let program = program()?;
         let found = fs::metadata(&program)?;
         let folder = cache.join("agents");
         fs::DirBuilder::new().recursive(true).create(&folder)?;
@@ -37,22 +43,29 @@ impl Payload {
         if let Ok(hash) = fs::read_to_string(&note) {
             let packed = folder.join(format!("{}.gz", hash.trim()));
             if let Ok(size) = fs::metadata(&packed).map(|found| found.len()) {
-                return Ok(Payload { hash: hash.trim().into(), packed_size: size, packed, program });
+                return Ok(Payload { hash: hash.trim().into(), packed_size: size, packed });
             }
         }
         let bytes = fs::read(&program)?;
         let hash = hex::encode(Sha256::digest(&bytes));
         let packed = folder.join(format!("{hash}.gz"));
-        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-        encoder.write_all(&bytes)?;
-        let content = encoder.finish()?;
+        let content = pack(&program)?;
         replace(&packed, &content)?;
         replace(&note, hash.as_bytes())?;
-        Ok(Payload { hash: hash.into(), packed_size: content.len() as u64, packed, program })
+        Ok(Payload { hash: hash.into(), packed_size: content.len() as u64, packed })
     }
 
     pub async fn packed(&self) -> io::Result<Vec<u8>> {
         tokio::fs::read(&self.packed).await
+    }
+}
+
+/// The program as `gzip` packs it: the host unpacks it with the same.
+fn pack(program: &Path) -> io::Result<Vec<u8>> {
+    let packed = std::process::Command::new("gzip").args(["-1", "-c"]).arg(program).output()?;
+    match packed.status.success() {
+        true => Ok(packed.stdout),
+        false => Err(io::Error::other(String::from_utf8_lossy(&packed.stderr).into_owned())),
     }
 }
 

@@ -8,8 +8,6 @@ use crate::base::{Map, Value};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Hello {
     pub protocol: u32,
-    /// SHA-256 of the agent's own binary, as the controller asked for.
-    pub hash: String,
     /// Who the agent runs as, and where it starts.
     pub user: String,
     pub uid: u32,

@@ -1,0 +1,110 @@
+//! `debug`, `assert`, `fail`, `pause`.
+
+use std::time::Duration;
+
+use crate::base::{Diagnostic, Node, NodeKind, Value};
+use crate::engine::call::Call;
+use crate::engine::keywords::list_of;
+use crate::engine::outcome::{Outcome, sentence};
+
+/// `debug`: a message, or a variable by its expression.
+pub fn debug(call: &Call<'_>) -> Outcome {
+    let verbosity = call.args.get("verbosity").and_then(Value::as_int).unwrap_or(0);
+    if verbosity > i64::from(call.run.request.settings.verbosity) {
+        let mut outcome = Outcome::ok([("skipped_reason", Value::from("Verbosity threshold not met."))].into_iter().collect());
+        outcome.skipped = true;
+        return outcome;
+    }
+    let Some(var) = call.source("var") else {
+        let message = call.args.get("msg").cloned().unwrap_or_else(|| "Hello world!".into());
+        return Outcome::ok([("msg", message)].into_iter().collect()).always_shown();
+    };
+    let (name, value) = match &var.kind {
+        NodeKind::Str(text, _) if !var.is_template() => (text.to_string(), call.run.templar.evaluate(text, &var.span, &call.context)),
+        _ => (var.to_value().to_text(), call.run.templar.render(var, &call.context)),
+    };
+    let value = match value {
+        Ok(value) => value,
+        Err(error) if error.is_undefined() => "VARIABLE IS NOT DEFINED!".into(),
+        Err(error) => return Outcome::error(error.into()),
+    };
+    Outcome::ok([(name, value)].into_iter().collect()).always_shown()
+}
+
+/// `assert`: every condition of `that` holds.
+pub fn assert(call: &Call<'_>) -> Outcome {
+    let Some(that) = call.source("that") else {
+        return call.wrong("that", "conditional required in \"that\" string");
+    };
+    let quiet = call.flag("quiet", false);
+    for condition in list_of(that) {
+        let verdict = call.run.templar.condition(&condition, &call.context).map_err(Diagnostic::from);
+        match verdict {
+            Ok(true) => {}
+            Ok(false) => {
+                let message = call.args.get("fail_msg").or_else(|| call.args.get("msg")).cloned();
+                let message = message.unwrap_or_else(|| "Assertion failed".into());
+                let mut outcome =
+                    Outcome::failed("").with("msg", message).with("evaluated_to", false).with("assertion", condition.to_value());
+                outcome.error = Some(Diagnostic::error("the assertion does not hold").at(&condition.span));
+                return if quiet { outcome } else { outcome.always_shown() };
+            }
+            Err(error) => {
+                let text = sentence(&error);
+                let message = format!("Task failed: The conditional check '{}' failed. The error was: {text}", shown(&condition));
+                return Outcome { error: Some(error), ..Outcome::failed(message) };
+            }
+        }
+    }
+    let message = call.args.get("success_msg").cloned().unwrap_or_else(|| "All assertions passed".into());
+    let outcome = Outcome::ok([("msg", message)].into_iter().collect());
+    if quiet { outcome } else { outcome.always_shown() }
+}
+
+fn shown(condition: &Node) -> String {
+    condition.to_value().to_text()
+}
+
+/// `fail`.
+pub fn fail(call: &Call<'_>) -> Outcome {
+    let message = call.args.get("msg").cloned().unwrap_or_else(|| "Failed as requested from task".into());
+    let text = message.to_text();
+    let error = Diagnostic::error(text.clone()).at(&call.task.span);
+    Outcome { error: Some(error), ..Outcome::failed("").with("msg", message) }
+}
+
+/// `pause`: for a time, or until somebody answers.
+pub async fn pause(call: &Call<'_>) -> Outcome {
+    let number = |name: &str| call.args.get(name).filter(|value| !value.is_null()).map(|value| value.to_text().parse::<f64>());
+    let duration = match (number("minutes"), number("seconds")) {
+        (Some(Ok(minutes)), _) => Some(minutes * 60.0),
+        (None, Some(Ok(seconds))) => Some(seconds),
+        (None, None) => None,
+        _ => return call.wrong("minutes", "non-integer value given for prompt duration"),
+    };
+    let started = std::time::Instant::now();
+    let mut answer = String::new();
+    match duration {
+        Some(seconds) => tokio::time::sleep(Duration::from_secs_f64(seconds.max(0.0))).await,
+        None => match call.run.request.console.is_interactive() {
+            true => answer = ask(call).unwrap_or_default(),
+            false => call.run.warn(Diagnostic::warning("Not waiting for response to prompt as stdin is not interactive")),
+        },
+    }
+    let seconds = started.elapsed().as_secs_f64();
+    Outcome::ok(
+        [("user_input", Value::from(answer)), ("delta", Value::Int(seconds.round() as i64)), ("echo", call.flag("echo", true).into())]
+            .into_iter()
+            .collect(),
+    )
+    .with("stdout", format!("Paused for {seconds:.2} seconds"))
+    .with("stderr", "")
+    .with("rc", 0)
+}
+
+fn ask(call: &Call<'_>) -> Option<String> {
+    let question = call.text("prompt").unwrap_or_else(|| "Press enter to continue, Ctrl+C to interrupt".into());
+    call.run.journal.flush();
+    let private = !call.flag("echo", true);
+    tokio::task::block_in_place(|| call.run.request.console.ask(&format!("[{question}]\n"), private)).ok().flatten()
+}

@@ -1,0 +1,63 @@
+//! `add_host`, `group_by`: the inventory changes while a play runs.
+
+use crate::base::{Map, Value};
+use crate::engine::call::Call;
+use crate::engine::outcome::Outcome;
+use crate::engine::state::write;
+
+fn words(value: Option<&Value>) -> Vec<String> {
+    match value {
+        Some(Value::List(items)) => items.iter().map(Value::to_text).collect(),
+        Some(Value::Null) | None => Vec::new(),
+        Some(other) => other.to_text().split(',').map(|word| word.trim().to_owned()).filter(|word| !word.is_empty()).collect(),
+    }
+}
+
+/// `add_host`: a host, its groups and variables.
+pub fn add_host(call: &Call<'_>) -> Outcome {
+    let mut args = call.args.clone();
+    let name = ["name", "hostname", "host"].iter().find_map(|option| args.remove(option));
+    let Some(name) = name.map(|name| name.to_text()).filter(|name| !name.is_empty()) else {
+        return Outcome::failed("name, host or hostname needs to be provided");
+    };
+    let groups = ["groups", "groupname", "group"].iter().find_map(|option| args.remove(option));
+    let groups = words(groups.as_ref());
+    let span = call.span().clone();
+    let (name, port) = match name.split_once(':').map(|(host, port)| (host.to_owned(), port.parse::<u16>())) {
+        Some((host, Ok(port))) => (host, Some(port)),
+        _ => (name, None),
+    };
+    let added = write(&call.run.inventory).add_dynamic_host(&name, port, &groups, &args, &span);
+    match added {
+        Err(diagnostic) => Outcome::error(diagnostic),
+        Ok(changed) => {
+            call.run.forget_inventory_vars();
+            let shown: Map =
+                [("groups", Value::list(groups)), ("host_name", name.into()), ("host_vars", args.into())].into_iter().collect();
+            let mut outcome = Outcome::ok([("add_host", Value::from(shown))].into_iter().collect());
+            outcome.changed = changed;
+            outcome
+        }
+    }
+}
+
+/// `group_by`: the host joins a group whose name is made of its variables.
+pub fn group_by(call: &Call<'_>) -> Outcome {
+    let Some(key) = call.text("key").or_else(|| call.text("_raw_params").map(|text| text.trim_start_matches("key=").to_owned())) else {
+        return Outcome::failed("the 'key' param is required when using group_by");
+    };
+    let group = key.replace(' ', "-");
+    let parents = words(call.args.get("parents")).into_iter().map(|name| name.replace(' ', "-")).collect::<Vec<_>>();
+    let parents = if parents.is_empty() { vec!["all".to_owned()] } else { parents };
+    let joined = write(&call.run.inventory).add_dynamic_group(&call.scope.host.name, &group, &parents, call.span());
+    match joined {
+        Err(diagnostic) => Outcome::error(diagnostic),
+        Ok(changed) => {
+            call.run.forget_inventory_vars();
+            let mut outcome =
+                Outcome::ok([("add_group", Value::from(group)), ("parent_groups", Value::list(parents))].into_iter().collect());
+            outcome.changed = changed;
+            outcome
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! Names of tasks as banners show them.
+
+use std::sync::Arc;
+
+use crate::base::Value;
+use crate::history::event::Event;
+use crate::language::Task;
+
+use super::cursor::started;
+use super::gate::Batch;
+use super::keywords::TaskKeywords;
+use super::state::Run;
+use super::variables::HostScope;
+
+/// The task's name, rendered as far as it can be; its action where it has none.
+pub fn name(run: &Run, scope: &HostScope, task: &Task) -> String {
+    let Some(node) = &task.name else { return unnamed(run, scope, task) };
+    match run.templar.render(node, &scope.context()) {
+        Ok(Value::Null) => unnamed(run, scope, task),
+        Ok(value) => value.to_text(),
+        Err(_) => node.to_value().to_text(),
+    }
+}
+
+fn unnamed(run: &Run, scope: &HostScope, task: &Task) -> String {
+    let action = &task.action.name;
+    match task.short_action() {
+        "include_role" => {
+            let role = task.action.arguments.get("name").or_else(|| task.action.arguments.get("role"));
+            let role = role.and_then(|node| run.templar.render(node, &scope.context()).ok());
+            role.map_or_else(|| action.to_string(), |role| format!("{action} : {}", role.to_text()))
+        }
+        _ => action.to_string(),
+    }
+}
+
+/// Tells that a task begins.
+pub fn task(run: &Arc<Run>, scope: &HostScope, task: &Arc<Task>, batch: &Arc<Batch>, name: String) {
+    let context = scope.context();
+    let keywords = TaskKeywords { task, templar: &run.templar, context: &context };
+    let check = keywords.flag("check_mode").ok().flatten().unwrap_or(run.request.check);
+    run.event(Event::TaskStarted(started(batch.id, task, name, check)));
+}

@@ -1,0 +1,187 @@
+//! The strategies, as one question each host asks before a task: may I go on? `linear` lets all hosts begin a task together, the one that
+//! comes first in the play; `free` and `host_pinned` let everyone through.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
+
+use tokio::sync::{OnceCell, Semaphore, oneshot};
+
+use crate::base::Value;
+use crate::history::event::TaskId;
+
+use super::state::lock;
+use super::task::HostOutcome;
+
+/// Where a host stands in the play: sections, items, the branch of a block, the place in an include. Earlier places are smaller.
+pub type Position = Vec<usize>;
+
+/// The hosts that begin a task together.
+#[derive(Debug)]
+pub struct Batch {
+    pub id: TaskId,
+    pub hosts: Vec<Arc<str>>,
+    /// Set by the first host that comes to show the task's banner.
+    pub announced: AtomicBool,
+    /// What `run_once` came to, for all.
+    pub once: OnceCell<HostOutcome>,
+    /// A failure in here ends the others too (`any_errors_fatal`, a failed `run_once`).
+    pub fatal: AtomicBool,
+    /// `throttle`: at most so many at once.
+    throttle: OnceLock<Arc<Semaphore>>,
+    /// What an `include` of these hosts came to, so that hosts with the same file go on together.
+    pub includes: Mutex<Vec<(String, Value)>>,
+}
+
+impl Batch {
+    pub fn new(id: TaskId, hosts: Vec<Arc<str>>) -> Self {
+        Batch {
+            id,
+            hosts,
+            announced: AtomicBool::new(false),
+            once: OnceCell::new(),
+            fatal: AtomicBool::new(false),
+            throttle: OnceLock::new(),
+            includes: Mutex::default(),
+        }
+    }
+
+    pub fn throttle(&self, limit: usize) -> Arc<Semaphore> {
+        self.throttle.get_or_init(|| Arc::new(Semaphore::new(limit))).clone()
+    }
+
+    /// The number of an include among those of this batch: the same file with the same variables has the same number.
+    pub fn include_number(&self, identity: &str) -> usize {
+        let mut known = lock(&self.includes);
+        match known.iter().position(|(other, _)| other == identity) {
+            Some(number) => number,
+            None => {
+                known.push((identity.to_owned(), Value::Null));
+                known.len() - 1
+            }
+        }
+    }
+}
+
+/// Decides when hosts begin.
+pub struct Gate {
+    /// Whether hosts wait for each other.
+    lockstep: bool,
+    state: Mutex<State>,
+    next_id: Box<dyn Fn() -> TaskId + Send + Sync>,
+}
+
+#[derive(Default)]
+struct State {
+    /// Hosts between two arrivals.
+    running: usize,
+    waiting: HashMap<Arc<str>, Waiting>,
+    /// The order of hosts, for batches.
+    order: Vec<Arc<str>>,
+}
+
+struct Waiting {
+    position: Position,
+    go: oneshot::Sender<Arc<Batch>>,
+}
+
+impl Gate {
+    pub fn new(lockstep: bool, order: Vec<Arc<str>>, next_id: impl Fn() -> TaskId + Send + Sync + 'static) -> Self {
+        let state = State { running: order.len(), waiting: HashMap::new(), order };
+        Gate { lockstep, state: Mutex::new(state), next_id: Box::new(next_id) }
+    }
+
+    pub fn is_lockstep(&self) -> bool {
+        self.lockstep
+    }
+
+    /// Waits until the host may begin the task at this place.
+    pub async fn arrive(&self, host: &Arc<str>, position: Position) -> Arc<Batch> {
+        if !self.lockstep {
+            return Arc::new(Batch::new((self.next_id)(), vec![host.clone()]));
+        }
+        let (go, wait) = oneshot::channel();
+        {
+            let mut state = lock(&self.state);
+            state.running -= 1;
+            state.waiting.insert(host.clone(), Waiting { position, go });
+            self.release(&mut state);
+        }
+        match wait.await {
+            Ok(batch) => batch,
+            // The gate is gone with the play: nobody is left to wait for.
+            Err(_) => Arc::new(Batch::new((self.next_id)(), vec![host.clone()])),
+        }
+    }
+
+    /// The host does no more tasks in this play.
+    pub fn leave(&self) {
+        if self.lockstep {
+            let mut state = lock(&self.state);
+            state.running -= 1;
+            self.release(&mut state);
+        }
+    }
+
+    fn release(&self, state: &mut State) {
+        if state.running > 0 {
+            return;
+        }
+        let Some(first) = state.waiting.values().map(|waiting| waiting.position.clone()).min() else { return };
+        let hosts: Vec<Arc<str>> =
+            state.order.iter().filter(|host| state.waiting.get(*host).is_some_and(|waiting| waiting.position == first)).cloned().collect();
+        let batch = Arc::new(Batch::new((self.next_id)(), hosts.clone()));
+        for host in hosts {
+            if let Some(waiting) = state.waiting.remove(&host) {
+                state.running += 1;
+                // A host that does not wait any more was cancelled, and leaves by itself.
+                waiting.go.send(batch.clone()).unwrap_or_default();
+            }
+        }
+    }
+}
+
+impl Batch {
+    pub fn is_fatal(&self) -> bool {
+        self.fatal.load(Ordering::SeqCst)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::AtomicU64;
+
+    fn gate(lockstep: bool, hosts: &[&str]) -> Arc<Gate> {
+        let next = AtomicU64::new(0);
+        let order = hosts.iter().map(|host| Arc::from(*host)).collect();
+        Arc::new(Gate::new(lockstep, order, move || TaskId(next.fetch_add(1, Ordering::Relaxed))))
+    }
+
+    #[tokio::test]
+    async fn linear_hosts_begin_the_earliest_task_together() {
+        let gate = gate(true, &["a", "b", "c"]);
+        let arrive = |host: &str, position: Vec<usize>| {
+            let (gate, host) = (gate.clone(), Arc::from(host));
+            tokio::spawn(async move {
+                let batch = gate.arrive(&host, position).await;
+                gate.leave();
+                batch
+            })
+        };
+        // `b` is inside an include after task 1; the others are at task 2 already.
+        let (a, b, c) = (arrive("a", vec![2]), arrive("b", vec![1, 0, 0]), arrive("c", vec![2]));
+        let b = b.await.expect("runs");
+        let (a, c) = (a.await.expect("runs"), c.await.expect("runs"));
+        assert_eq!(b.hosts, [Arc::from("b")]);
+        assert_eq!(a.hosts, [Arc::from("a"), Arc::from("c")]);
+        assert!(Arc::ptr_eq(&a, &c));
+        assert!(b.id < a.id);
+    }
+
+    #[tokio::test]
+    async fn free_hosts_wait_for_nobody() {
+        let gate = gate(false, &["a", "b"]);
+        assert_eq!(gate.arrive(&Arc::from("a"), vec![5]).await.hosts, [Arc::from("a")]);
+    }
+}

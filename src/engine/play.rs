@@ -1,0 +1,431 @@
+//! One play: its hosts, its batches (`serial`), a cursor for each host.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, RwLock};
+
+use tokio::sync::Semaphore;
+
+use crate::base::{Diagnostic, Node, Value};
+use crate::history::event::{Event, PlayStarted};
+use crate::inventory::Limit;
+use crate::language::{Entry, Item, Play, Vars};
+use crate::template::Context;
+
+use super::cursor::{Cursor, Flow};
+use super::gate::Gate;
+use super::handlers;
+use super::keywords::list_of;
+use super::settings::OnMismatch;
+use super::state::{PlayState, Run, lock, plain, read, write};
+use super::variables::HostScope;
+
+/// How a play ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    Normally,
+    /// Some hosts failed.
+    Failed,
+    /// Nobody is left: the run ends.
+    AllFailed,
+}
+
+type Result<T> = std::result::Result<T, Diagnostic>;
+
+/// Runs a play.
+///
+/// # Errors
+/// The play cannot begin: a pattern, a variables file or a keyword is wrong.
+pub async fn run(run: &Arc<Run>, entry: &Entry) -> Result<Ended> {
+    let play = &entry.play;
+    let context = play_context(run, entry);
+    let name = title(run, play, &context);
+    let all = hosts(run, play, &context)?;
+    if all.is_empty() {
+        start(run, play, &context, &name, &[])?;
+        run.event(Event::NoHostsMatched);
+        return Ok(Ended::Normally);
+    }
+    let prompted = prompt(run, play, &context)?;
+    let lost = lock(&run.lost).clone();
+    let hosts: Vec<Arc<str>> = all.iter().filter(|host| !lost.contains(*host)).cloned().collect();
+    if hosts.is_empty() {
+        start(run, play, &context, &name, &hosts)?;
+        run.event(Event::NoHostsRemaining);
+        return Ok(Ended::AllFailed);
+    }
+    for host in &hosts {
+        // Roles may run again in another play.
+        lock(&run.host(host).roles_done).clear();
+        run.count(host, |_| {});
+    }
+    let mut ended = Ended::Normally;
+    for batch in batches(run, play, &context, &hosts)? {
+        let state = Arc::new(state(run, entry, &context, (&name, &all), batch, &prompted)?);
+        start(run, play, &context, &name, &state.batch)?;
+        let outcome = run_batch(run, &state, &context).await?;
+        if outcome != Ended::Normally {
+            ended = Ended::Failed;
+        }
+        if outcome == Ended::AllFailed {
+            run.event(Event::NoHostsRemaining);
+            return Ok(Ended::AllFailed);
+        }
+        if state.is_last.load(Ordering::SeqCst) {
+            break;
+        }
+    }
+    Ok(ended)
+}
+
+/// What the play's own keywords are rendered with: no host yet, the play's variables.
+fn play_context(run: &Arc<Run>, entry: &Entry) -> Context {
+    let scope = PlayVars { run: run.clone(), play: entry.play.clone(), file: entry.file.clone() };
+    Context {
+        variables: Arc::new(scope),
+        search: crate::template::SearchPath::new([run.playbook_folder(&entry.file)]),
+        controller: run.controller.clone(),
+    }
+}
+
+struct PlayVars {
+    run: Arc<Run>,
+    play: Arc<Play>,
+    file: Arc<str>,
+}
+
+impl crate::template::Variables for PlayVars {
+    fn get(&self, name: &str) -> Option<crate::template::Variable> {
+        use crate::template::Variable;
+        if let Some(node) = self.run.extra_vars.get(name).or_else(|| self.play.scope.vars.get(name)) {
+            return Some(Variable::Source(node.clone()));
+        }
+        match name {
+            "groups" => {
+                let inventory = read(&self.run.inventory);
+                let groups = inventory.groups().map(|group| (group.name.clone(), Value::list(inventory.hosts_of(&group.name))));
+                Some(Variable::Value(Value::map(groups)))
+            }
+            "hostvars" => {
+                let host = read(&self.run.inventory).hosts().next().map(|host| host.name.clone()).unwrap_or_else(|| "localhost".into());
+                let scope = HostScope {
+                    run: self.run.clone(),
+                    host: self.run.host(&host),
+                    play: None,
+                    vars_files: Arc::default(),
+                    scope: None,
+                    task: None,
+                    locals: Arc::default(),
+                };
+                crate::template::Variables::get(&scope, "hostvars")
+            }
+            "playbook_dir" => Some(Variable::Value(self.run.playbook_folder(&self.file).to_string_lossy().into_owned().into())),
+            "omit" => Some(Variable::Value(crate::template::OMIT.into())),
+            _ => None,
+        }
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.run.extra_vars.keys().chain(self.play.scope.vars.keys()).map(ToString::to_string).collect()
+    }
+}
+
+fn render(run: &Run, play: &Play, word: &str, context: &Context) -> Result<Option<Value>> {
+    let Some(node) = play.keyword(word) else { return Ok(None) };
+    let value = run.templar.render(node, context).map_err(Diagnostic::from)?;
+    Ok((!value.is_null()).then_some(value))
+}
+
+pub fn title(run: &Run, play: &Play, context: &Context) -> String {
+    let node = play.name.as_ref().unwrap_or(&play.hosts);
+    match run.templar.render(node, context) {
+        Ok(Value::List(parts)) => parts.iter().map(Value::to_text).collect::<Vec<_>>().join(","),
+        Ok(value) => value.to_text(),
+        Err(_) => node.to_value().to_text(),
+    }
+}
+
+/// The hosts that the play's pattern and `--limit` leave, in the play's `order`.
+fn hosts(run: &Run, play: &Play, context: &Context) -> Result<Vec<Arc<str>>> {
+    let mut patterns = Vec::new();
+    for node in list_of(&play.hosts) {
+        match run.templar.render(&node, context).map_err(Diagnostic::from)? {
+            Value::List(items) => patterns.extend(items.iter().map(Value::to_text)),
+            value => patterns.push(value.to_text()),
+        }
+    }
+    let limit = run.request.limit.as_deref().map(Limit::parse).transpose()?;
+    let patterns: Vec<&str> = patterns.iter().map(String::as_str).collect();
+    let selection = read(&run.inventory).select(&patterns, limit.as_ref()).map_err(|error| error.at(&play.hosts.span))?;
+    for warning in selection.unmatched {
+        match run.request.settings.host_pattern_mismatch {
+            OnMismatch::Ignore => {}
+            OnMismatch::Warning => run.warn(warning),
+            OnMismatch::Error => return Err(warning.at(&play.hosts.span)),
+        }
+    }
+    let mut hosts = selection.hosts;
+    match render(run, play, "order", context)?.map(|value| value.to_text()).as_deref() {
+        None | Some("inventory") => {}
+        Some("sorted") => hosts.sort(),
+        Some("reverse_sorted") => {
+            hosts.sort();
+            hosts.reverse();
+        }
+        Some("reverse_inventory") => hosts.reverse(),
+        Some("shuffle") => shuffle(&mut hosts),
+        Some(other) => {
+            let known = ["inventory", "sorted", "reverse_sorted", "reverse_inventory", "shuffle"];
+            let place = play.keyword("order").map_or(&play.span, |node| &node.span);
+            return Err(Diagnostic::error(format!("`order` is one of {}, not `{other}`", known.join(", ")))
+                .at(place)
+                .did_you_mean(other, known));
+        }
+    }
+    Ok(hosts)
+}
+
+fn shuffle(hosts: &mut [Arc<str>]) {
+    for index in (1..hosts.len()).rev() {
+        hosts.swap(index, rand::random_range(0..=index));
+    }
+}
+
+/// `serial`: a number, a percentage, or a list of them; the last one repeats.
+fn batches(run: &Run, play: &Play, context: &Context, hosts: &[Arc<str>]) -> Result<Vec<Vec<Arc<str>>>> {
+    let sizes: Vec<String> = match render(run, play, "serial", context)? {
+        None => return Ok(vec![hosts.to_vec()]),
+        Some(Value::List(items)) => items.iter().map(Value::to_text).collect(),
+        Some(value) => vec![value.to_text()],
+    };
+    let mut sizes = sizes.iter().map(|size| batch_size(size, hosts.len(), play)).collect::<Result<Vec<_>>>()?.into_iter();
+    let mut rest = hosts;
+    let mut batches = Vec::new();
+    let mut size = rest.len();
+    while !rest.is_empty() {
+        size = sizes.next().unwrap_or(size);
+        let count = if size == 0 { rest.len() } else { size.min(rest.len()) };
+        batches.push(rest[..count].to_vec());
+        rest = &rest[count..];
+    }
+    Ok(batches)
+}
+
+fn batch_size(text: &str, hosts: usize, play: &Play) -> Result<usize> {
+    let place = play.keyword("serial").map_or(&play.span, |node| &node.span);
+    let wrong = || Diagnostic::error(format!("`serial` is a number or a percentage, not `{text}`")).at(place);
+    match text.strip_suffix('%') {
+        Some(percent) => {
+            let percent: f64 = percent.trim().parse().map_err(|_| wrong())?;
+            Ok(((hosts as f64 * percent / 100.0) as usize).max(1))
+        }
+        None => text.trim().parse::<i64>().map(|size| size.max(0) as usize).map_err(|_| wrong()),
+    }
+}
+
+fn strategy(run: &Run, play: &Play, context: &Context) -> Result<String> {
+    let name = render(run, play, "strategy", context)?.map(|value| value.to_text());
+    let name = name.unwrap_or_else(|| run.request.settings.strategy.clone());
+    let short = name.strip_prefix("ansible.builtin.").unwrap_or(&name).to_owned();
+    match short.as_str() {
+        "linear" | "free" | "host_pinned" => Ok(short),
+        // Step by step is what --step does; the order of tasks is linear's.
+        "debug" => Ok("linear".into()),
+        _ => {
+            let place = play.keyword("strategy").map_or(&play.span, |node| &node.span);
+            let known = ["linear", "free", "host_pinned"];
+            Err(Diagnostic::error(format!("Invalid play strategy specified: {name}")).at(place).did_you_mean(&short, known))
+        }
+    }
+}
+
+fn start(run: &Run, play: &Play, context: &Context, name: &str, hosts: &[Arc<str>]) -> Result<()> {
+    let items = play.pre_tasks.iter().chain(&play.tasks).chain(&play.post_tasks);
+    let blocks = play.roles.iter().map(|block| Item::Block(block.clone()));
+    let tasks: usize = items.map(|item| item.tasks().len()).sum::<usize>() + blocks.map(|item| item.tasks().len()).sum::<usize>();
+    run.event(Event::PlayStarted(PlayStarted {
+        name: name.to_owned(),
+        hosts: hosts.to_vec(),
+        roles: play.static_roles().len(),
+        tasks,
+        strategy: strategy(run, play, context)?,
+        check: run.request.check,
+    }));
+    Ok(())
+}
+
+fn state(
+    run: &Run,
+    entry: &Entry,
+    context: &Context,
+    (name, all): (&str, &[Arc<str>]),
+    batch: Vec<Arc<str>>,
+    prompted: &Vars,
+) -> Result<PlayState> {
+    let play = &entry.play;
+    let roles = play.static_roles();
+    let check = render(run, play, "check_mode", context)?.and_then(|value| crate::modules::coerce::truth(&value));
+    let percentage =
+        render(run, play, "max_fail_percentage", context)?.and_then(|value| value.to_text().trim_end_matches('%').parse().ok());
+    let state = PlayState {
+        play: play.clone(),
+        name: name.to_owned(),
+        file: entry.file.clone(),
+        all_hosts: all.to_vec(),
+        active: RwLock::new(batch.clone()),
+        batch,
+        prompted: prompted.clone(),
+        handlers: RwLock::new(handlers::flatten(&play.handlers)),
+        public_roles: RwLock::new(roles.iter().filter(|role| role.is_public).cloned().collect()),
+        check: check.unwrap_or(run.request.check),
+        ended: AtomicBool::new(false),
+        is_last: AtomicBool::new(false),
+        failures: AtomicUsize::new(0),
+        max_fail_percentage: percentage,
+    };
+    for role in &roles {
+        handlers::add(&state, &role.handlers);
+    }
+    Ok(state)
+}
+
+async fn run_batch(run: &Arc<Run>, state: &Arc<PlayState>, context: &Context) -> Result<Ended> {
+    let strategy = strategy(run, &state.play, context)?;
+    let ids = run.clone();
+    let gate = Arc::new(Gate::new(strategy == "linear", state.batch.clone(), move || ids.new_task_id()));
+    // `host_pinned`: a host once begun is finished before another one begins.
+    let slots = if strategy == "host_pinned" { run.request.settings.forks.max(1) } else { state.batch.len() };
+    let slots = Arc::new(Semaphore::new(slots));
+    let mut hosts = tokio::task::JoinSet::new();
+    for host in &state.batch {
+        let scope = host_scope(run, state, host)?;
+        let cursor = Cursor::new(run, state, scope, &gate);
+        let (gate, slots) = (gate.clone(), slots.clone());
+        hosts.spawn(async move {
+            let _slot = slots.acquire().await.ok();
+            let flow = cursor.walk().await;
+            finish(&cursor, flow);
+            gate.leave();
+            flow
+        });
+    }
+    let mut flows = Vec::new();
+    while let Some(outcome) = hosts.join_next().await {
+        flows.push(outcome.map_err(|error| Diagnostic::error(format!("a host's cursor broke down; this is a bug of Hostler: {error}")))?);
+    }
+    let lost = flows.iter().filter(|flow| matches!(flow, Flow::Failed | Flow::Unreachable)).count();
+    Ok(match lost {
+        0 => Ended::Normally,
+        all if all == flows.len() => Ended::AllFailed,
+        _ => Ended::Failed,
+    })
+}
+
+/// The host leaves the play; when it failed, the run.
+fn finish(cursor: &Cursor, flow: Flow) {
+    write(&cursor.play.active).retain(|host| *host != cursor.host.name);
+    if !matches!(flow, Flow::Failed | Flow::Unreachable) {
+        return;
+    }
+    lock(&cursor.run.lost).insert(cursor.host.name.clone());
+    let failures = cursor.play.failures.fetch_add(1, Ordering::SeqCst) + 1;
+    if let Some(limit) = cursor.play.max_fail_percentage
+        && failures as f64 * 100.0 / cursor.play.batch.len() as f64 > limit
+    {
+        cursor.play.ended.store(true, Ordering::SeqCst);
+        cursor.play.is_last.store(true, Ordering::SeqCst);
+    }
+}
+
+/// A host's variables in this play, with its `vars_files`.
+fn host_scope(run: &Arc<Run>, state: &Arc<PlayState>, host: &Arc<str>) -> Result<HostScope> {
+    let scope = HostScope {
+        run: run.clone(),
+        host: run.host(host),
+        play: Some(state.clone()),
+        vars_files: Arc::default(),
+        scope: Some(state.play.scope.clone()),
+        task: None,
+        locals: Arc::default(),
+    };
+    let Some(files) = state.play.keyword("vars_files").filter(|node| !node.is_null()) else { return Ok(scope) };
+    let mut loaded = Vec::new();
+    for node in list_of(files) {
+        loaded.extend(vars_file(run, &scope, &node)?);
+    }
+    Ok(HostScope { vars_files: Arc::new(loaded), ..scope })
+}
+
+/// A file of variables, or the first of several that exists.
+fn vars_file(run: &Run, scope: &HostScope, node: &Node) -> Result<Option<Vars>> {
+    let context = scope.context();
+    let mut names = Vec::new();
+    for choice in list_of(node) {
+        names.push(run.templar.render(&choice, &context).map_err(Diagnostic::from)?.to_text());
+    }
+    let found = names.iter().find_map(|name| context.search.find("vars", std::path::Path::new(name)));
+    let Some(path) = found else {
+        let message = format!("vars file {} was not found", names.join(", "));
+        return Err(Diagnostic::error(message).at(&node.span));
+    };
+    let content = run.loader.load(&path, Some(&node.span))?;
+    match content.as_map() {
+        Some(entries) => Ok(Some(entries.iter().map(|(key, value)| (Arc::from(key.to_key().to_string()), value.clone())).collect())),
+        None if content.is_null() => Ok(None),
+        None => Err(Diagnostic::error(format!("a file of variables is a mapping, not {}", content.type_name())).at(&content.span)),
+    }
+}
+
+/// `vars_prompt`: asked unless given with `-e`.
+fn prompt(run: &Run, play: &Play, context: &Context) -> Result<Vars> {
+    let mut vars = Vars::new();
+    let Some(prompts) = play.keyword("vars_prompt").and_then(Node::as_seq) else { return Ok(vars) };
+    for prompt in prompts {
+        let text = |word: &str| -> Result<Option<String>> {
+            prompt.get(word).map(|node| Ok(run.templar.render(node, context).map_err(Diagnostic::from)?.to_text())).transpose()
+        };
+        let flag = |word: &str, default: bool| {
+            prompt.get(word).and_then(|node| crate::modules::coerce::truth(&node.to_value())).unwrap_or(default)
+        };
+        let Some(name) = text("name")? else {
+            return Err(Diagnostic::error("Invalid vars_prompt data structure, missing 'name' key").at(&prompt.span));
+        };
+        if run.extra_vars.contains_key(name.as_str()) {
+            continue;
+        }
+        let question = text("prompt")?.unwrap_or_else(|| name.clone());
+        let default = text("default")?;
+        let private = flag("private", true);
+        let answer = ask(run, &question, default.as_deref(), private, flag("confirm", false))?;
+        if private {
+            run.controller.redactor.learn(&answer);
+        }
+        // Answers are data, never templates.
+        vars.insert(name.into(), plain(answer.into()));
+    }
+    Ok(vars)
+}
+
+fn ask(run: &Run, question: &str, default: Option<&str>, private: bool, confirm: bool) -> Result<String> {
+    let shown = match default {
+        Some(default) if !private => format!("{question} [{default}]: "),
+        _ => format!("{question}: "),
+    };
+    if !run.request.console.is_interactive() {
+        let warning = Diagnostic::warning(format!("Not prompting as we are not in interactive mode: {question}"));
+        run.warn(warning);
+        return Ok(default.unwrap_or_default().to_owned());
+    }
+    run.journal.flush();
+    loop {
+        let read = |text: &str| {
+            let answer = tokio::task::block_in_place(|| run.request.console.ask(text, private));
+            answer.map_err(|error| Diagnostic::error(format!("the terminal cannot be read: {error}")))
+        };
+        let answer = read(&shown)?.unwrap_or_default();
+        if confirm && read(&format!("confirm {shown}"))?.unwrap_or_default() != answer {
+            run.event(Event::Message { text: "***** VALUES ENTERED DO NOT MATCH ****".into(), verbosity: 0 });
+            continue;
+        }
+        return Ok(if answer.is_empty() { default.unwrap_or_default().to_owned() } else { answer });
+    }
+}

@@ -1,0 +1,26 @@
+//! The inventory's layers for one host, laid over each other as documented in Ansible's "Understanding variable precedence".
+
+use std::sync::Arc;
+
+use crate::language::Vars;
+
+use super::state::{Run, read};
+
+/// Group variables by depth and priority (inventory, then `group_vars` beside the inventory, then beside the playbook; `all` below the other
+/// groups), then the host's own the same way.
+///
+/// A file that cannot be read is told once, and its variables are missing.
+pub fn inventory_vars(run: &Run, host: &Arc<str>) -> Vars {
+    let mut merged = Vars::new();
+    match read(&run.inventory).layers(host, &run.playbook_folders) {
+        Ok(layers) => {
+            for layer in layers {
+                for (name, node) in layer.variables.iter() {
+                    merged.insert(name.clone(), node.clone());
+                }
+            }
+        }
+        Err(diagnostic) => run.warn(diagnostic),
+    }
+    merged
+}

@@ -1,0 +1,164 @@
+//! What can be known before any host is touched: every module and option, static files, handlers that nobody has.
+
+use std::sync::Arc;
+
+use crate::base::{Diagnostic, NodeKind, Span};
+use crate::language::{Play, Task};
+use crate::modules;
+
+use super::actions;
+use super::meta;
+
+/// Everything that is wrong with a play's tasks.
+pub fn check(play: &Play) -> Vec<Diagnostic> {
+    let blocks = play.roles.iter().map(|block| crate::language::Item::Block(block.clone()));
+    let items = play.pre_tasks.iter().chain(&play.tasks).chain(&play.post_tasks).chain(&play.handlers);
+    let mut tasks: Vec<Arc<Task>> = items.flat_map(|item| item.tasks()).collect();
+    tasks.extend(blocks.flat_map(|item| item.tasks()));
+    for role in play.static_roles() {
+        tasks.extend(role.handlers.iter().flat_map(|item| item.tasks()));
+    }
+    let mut findings = Vec::new();
+    for task in &tasks {
+        check_task(task, &mut findings);
+    }
+    findings
+}
+
+/// The refusal of a module that does not exist.
+pub fn unknown_action(name: &str, span: &Span) -> Diagnostic {
+    let known = modules::all().iter().flat_map(|entry| [entry.name, entry.short_name()]).chain(actions::NAMES.iter().copied());
+    let help = "Hostler runs native modules only; `hostler doc --list` names them";
+    let error = Diagnostic::error(format!(
+        "couldn't resolve module/action '{name}'. This often indicates a misspelling, missing collection, or incorrect module path."
+    ));
+    error.at(span).did_you_mean(name, known).help(help)
+}
+
+fn check_task(task: &Task, findings: &mut Vec<Diagnostic>) {
+    let name = &task.action.name;
+    let short = task.short_action();
+    let is_own = actions::NAMES.contains(&short);
+    let Some(entry) = modules::find(name) else {
+        // A templated action is known when it runs.
+        if !is_own && !name.contains("{{") {
+            findings.push(unknown_action(name, &task.action.span));
+        }
+        if short == "meta" {
+            check_meta(task, findings);
+        }
+        return;
+    };
+    if task.action.arguments.whole.is_some() {
+        return;
+    }
+    let specs = (entry.specs)();
+    let knows = |option: &str| specs.iter().any(|spec| spec.name == option || spec.aliases.contains(&option));
+    for (option, node) in &task.action.arguments.options {
+        if knows(option) || EXTRA_OPTIONS.iter().any(|(action, known)| *action == short && *known == option) {
+            check_value(option, node, &specs, findings);
+        } else if !option.contains("{{") {
+            findings.push(unknown_option(entry, option, task, node, &specs));
+        }
+    }
+}
+
+/// Options that the controller's half of an action takes.
+const EXTRA_OPTIONS: &[(&str, &str)] = &[
+    ("template", "block_start_string"),
+    ("template", "block_end_string"),
+    ("template", "variable_start_string"),
+    ("template", "variable_end_string"),
+    ("template", "comment_start_string"),
+    ("template", "comment_end_string"),
+    ("template", "trim_blocks"),
+    ("template", "lstrip_blocks"),
+    ("template", "newline_sequence"),
+    ("template", "output_encoding"),
+    ("template", "follow"),
+    ("fetch", "dest"),
+    ("fetch", "flat"),
+    ("fetch", "fail_on_missing"),
+    ("fetch", "validate_checksum"),
+    ("unarchive", "copy"),
+    ("unarchive", "decrypt"),
+    ("script", "decrypt"),
+    ("service", "use"),
+    ("package", "use"),
+];
+
+fn unknown_option(entry: &modules::Entry, option: &str, task: &Task, node: &crate::base::Node, specs: &[modules::ArgSpec]) -> Diagnostic {
+    let names = specs.iter().flat_map(|spec| std::iter::once(spec.name).chain(spec.aliases.iter().copied()));
+    let names = names.filter(|name| !name.starts_with('_'));
+    let error = Diagnostic::error(format!("`{}` has no option `{option}`", task.action.name)).at(&key_span(node, option));
+    error.did_you_mean(option, names).command(format!("hostler doc {}", entry.short_name()))
+}
+
+/// The place of an option's name: it stands before its value on the same line, or the line before.
+fn key_span(node: &crate::base::Node, option: &str) -> Span {
+    let mut span = node.span.clone();
+    let width = option.chars().count() as u32;
+    if span.column > width + 2 {
+        span.column -= width + 2;
+        span.length = width;
+    }
+    span
+}
+
+/// YAML traps in values.
+fn check_value(option: &str, node: &crate::base::Node, specs: &[modules::ArgSpec], findings: &mut Vec<Diagnostic>) {
+    let spec = specs.iter().find(|spec| spec.name == option || spec.aliases.contains(&option));
+    let Some(spec) = spec else { return };
+    if spec.kind == modules::ArgKind::Mode
+        && let NodeKind::Int(number) = node.kind
+        && looks_decimal(number)
+    {
+        let message = format!("`{option}: {number}` is the number {number}, which is {} and hardly meant", permissions(number as u32));
+        findings.push(Diagnostic::warning(message).label(&node.span, format!("write \"0{number}\"")));
+    }
+}
+
+/// A mode that was written without its leading zero: all of its decimal digits are octal ones, and there are three or four.
+fn looks_decimal(number: i64) -> bool {
+    (100..=7777).contains(&number) && number.to_string().bytes().all(|digit| digit < b'8')
+}
+
+/// Permission bits as `ls` shows them.
+fn permissions(mode: u32) -> String {
+    let three = |bits: u32, special: bool, letters: (char, char)| {
+        let execute = match (bits & 1 != 0, special) {
+            (true, true) => letters.0,
+            (false, true) => letters.1,
+            (true, false) => 'x',
+            (false, false) => '-',
+        };
+        format!("{}{}{execute}", if bits & 4 != 0 { 'r' } else { '-' }, if bits & 2 != 0 { 'w' } else { '-' })
+    };
+    let user = three(mode >> 6 & 7, mode & 0o4000 != 0, ('s', 'S'));
+    let group = three(mode >> 3 & 7, mode & 0o2000 != 0, ('s', 'S'));
+    format!("-{user}{group}{}", three(mode & 7, mode & 0o1000 != 0, ('t', 'T')))
+}
+
+fn check_meta(task: &Task, findings: &mut Vec<Diagnostic>) {
+    if let Some(raw) = &task.action.arguments.raw
+        && let Some(text) = raw.as_str()
+        && !raw.is_template()
+        && !meta::ACTIONS.contains(&text)
+    {
+        let error = Diagnostic::error(format!("invalid meta action requested: {text}")).at(&raw.span);
+        findings.push(error.did_you_mean(text, meta::ACTIONS.iter().copied()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_decimal_mode_is_shown_as_what_it_is() {
+        assert_eq!(permissions(755), "--wxrw--wt");
+        assert!(looks_decimal(755) && looks_decimal(644));
+        // 493 is what YAML makes of 0755.
+        assert!(!looks_decimal(493));
+    }
+}

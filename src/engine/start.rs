@@ -1,0 +1,328 @@
+//! From a request to plays: secrets, variables, inventory and playbooks are read and checked; then the plays run.
+
+use std::collections::{BTreeMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::{Arc, Mutex, RwLock};
+
+use tokio::sync::Semaphore;
+
+use crate::base::{Diagnostic, Node, Value};
+use crate::history::Journal;
+use crate::history::event::{Event, Recap};
+use crate::inventory::Inventory;
+use crate::language::{Entry, Loader, Parser, RoleFinder, Scope, Vars};
+use crate::template::{Context, Controller, SearchPath, Templar};
+use crate::transport::BlobStore;
+
+use super::connections::Connections;
+use super::request::{ExtraVars, Mode, PlaySource, RunRequest};
+use super::state::{Run, lock, write};
+use super::{inventories, lists, play, preflight};
+
+/// Ansible's exit codes.
+mod code {
+    pub const OK: u8 = 0;
+    pub const ERROR: u8 = 1;
+    pub const HOSTS_FAILED: u8 = 2;
+    pub const UNREACHABLE: u8 = 4;
+}
+
+/// Runs what is asked for, and gives the exit code. The caller writes the start and the end of the run into the journal, the engine all
+/// that lies between them, with the recap last.
+pub fn run(request: RunRequest, journal: &Journal) -> u8 {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            journal.event(Event::Finding { diagnostic: Diagnostic::error(format!("cannot start the scheduler: {error}")) });
+            return code::ERROR;
+        }
+    };
+    runtime.block_on(async {
+        match prepare(request, journal) {
+            Ok((run, playbooks)) => go(&run, playbooks).await,
+            Err(findings) => {
+                findings.into_iter().for_each(|diagnostic| journal.event(Event::Finding { diagnostic }));
+                code::HOSTS_FAILED.max(code::UNREACHABLE)
+            }
+        }
+    })
+}
+
+/// A playbook with its plays.
+type Playbook = (Arc<str>, Vec<Entry>);
+
+fn prepare(request: RunRequest, journal: &Journal) -> Result<(Arc<Run>, Vec<Playbook>), Vec<Diagnostic>> {
+    let one = |diagnostic: Diagnostic| vec![diagnostic];
+    let templar = Templar::new();
+    let controller = Arc::new(controller(&request));
+    let loader = loader(&request);
+    let inventory = load_inventory(&request, &templar, &controller, journal).map_err(one)?;
+    let extra_vars = Arc::new(extra_vars(&request, &loader).map_err(one)?);
+    let folders = playbook_folders(&request);
+    let roles = role_finder(&request, &folders);
+    let cache = cache_folder();
+    let blobs = BlobStore::default();
+    let run = Arc::new(Run {
+        connections: Connections::new(cache.clone(), blobs.clone()),
+        forks: Semaphore::new(request.settings.forks.max(1)),
+        waiting_for_start: AtomicBool::new(request.start_at_task.is_some()),
+        journal: journal.clone(),
+        templar,
+        controller,
+        loader,
+        roles,
+        inventory: RwLock::new(inventory),
+        hosts: RwLock::default(),
+        blobs,
+        extra_vars,
+        stats: Mutex::default(),
+        custom_stats: Mutex::default(),
+        lost: Mutex::new(HashSet::new()),
+        next_task: AtomicU64::new(1),
+        cache,
+        playbook_folders: folders,
+        jobs: Arc::default(),
+        request,
+    });
+    let playbooks = read_playbooks(&run)?;
+    run.loader.take_warnings().into_iter().for_each(|warning| run.warn(warning));
+    Ok((run, playbooks))
+}
+
+async fn go(run: &Arc<Run>, playbooks: Vec<Playbook>) -> u8 {
+    match run.request.mode {
+        Mode::Run => {}
+        Mode::SyntaxCheck => {
+            for (file, _) in &playbooks {
+                run.event(Event::Message { text: format!("\nplaybook: {file}"), verbosity: 0 });
+            }
+            return code::OK;
+        }
+        Mode::List { hosts, tasks, tags } => {
+            lists::show(run, &playbooks, hosts, tasks, tags);
+            return code::OK;
+        }
+    }
+    let mut exit = code::OK;
+    'all: for (file, entries) in playbooks {
+        run.event(Event::PlaybookStarted { file });
+        for entry in entries {
+            match play::run(run, &entry).await {
+                Ok(play::Ended::Normally) => {}
+                Ok(play::Ended::Failed) => exit = exit.max(code::HOSTS_FAILED),
+                Ok(play::Ended::AllFailed) => {
+                    exit = exit.max(code::HOSTS_FAILED);
+                    break 'all;
+                }
+                Err(diagnostic) => {
+                    run.event(Event::Finding { diagnostic });
+                    return code::ERROR;
+                }
+            }
+        }
+    }
+    recap(run);
+    exit_code(run, exit)
+}
+
+fn exit_code(run: &Run, exit: u8) -> u8 {
+    let stats = lock(&run.stats);
+    match () {
+        _ if stats.values().any(|host| host.failed > 0) => code::HOSTS_FAILED,
+        _ if stats.values().any(|host| host.unreachable > 0) => code::UNREACHABLE,
+        _ => exit,
+    }
+}
+
+fn recap(run: &Run) {
+    let mut hosts = lock(&run.stats).clone();
+    hosts.sort_keys();
+    run.event(Event::Recap(Recap { hosts, custom: lock(&run.custom_stats).clone() }));
+}
+
+fn controller(request: &RunRequest) -> Controller {
+    let secrets = request.vault.clone();
+    let settings = request.settings.clone();
+    Controller {
+        decrypt: Arc::new(move |text: &str| {
+            let plain = secrets.decrypt_text(text).map_err(|error| error.diagnostic(&crate::base::Span::origin("<vault>")))?;
+            Ok(crate::base::Secret::new(plain))
+        }),
+        redactor: request.redactor.clone(),
+        environment: std::env::vars().collect::<BTreeMap<_, _>>(),
+        directory: std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/")),
+        setting: Arc::new(move |name: &str| settings.get(name)),
+        allow_broken_conditionals: request.settings.allow_broken_conditionals,
+    }
+}
+
+fn loader(request: &RunRequest) -> Loader {
+    let (secrets, redactor) = (request.vault.clone(), request.redactor.clone());
+    Loader::new(Arc::new(move |text: &str| {
+        let plain = secrets.decrypt_text(text).map_err(|error| error.diagnostic(&crate::base::Span::origin("<vault>")))?;
+        learn_values(&plain, &redactor);
+        Ok(plain)
+    }))
+}
+
+/// An encrypted file is YAML: its values are the secrets, not its keys and punctuation.
+fn learn_values(plain: &str, redactor: &crate::base::Redactor) {
+    if let Ok((node, _)) = crate::yaml::load_one(plain, "<vault>") {
+        learn_texts(&node.to_value(), redactor);
+    }
+}
+
+fn learn_texts(value: &Value, redactor: &crate::base::Redactor) {
+    match value {
+        Value::Str(text) if !crate::base::source::is_template(text) => redactor.learn(text),
+        Value::List(items) => items.iter().for_each(|item| learn_texts(item, redactor)),
+        Value::Map(map) => map.values().for_each(|item| learn_texts(item, redactor)),
+        _ => {}
+    }
+}
+
+fn load_inventory(
+    request: &RunRequest,
+    templar: &Templar,
+    controller: &Arc<Controller>,
+    journal: &Journal,
+) -> Result<Inventory, Diagnostic> {
+    let loaded = inventories::load(&request.inventory, &request.settings, &request.vault, templar, controller)?;
+    loaded.warnings.into_iter().for_each(|warning| journal.event(Event::warning(warning)));
+    Ok(loaded.inventory)
+}
+
+/// Reads the inventory again; hosts keep what they have learned.
+pub fn refresh_inventory(run: &Run) -> Result<(), Diagnostic> {
+    let fresh = load_inventory(&run.request, &run.templar, &run.controller, &run.journal)?;
+    *write(&run.inventory) = fresh;
+    run.forget_inventory_vars();
+    Ok(())
+}
+
+fn extra_vars(request: &RunRequest, loader: &Loader) -> Result<Vars, Diagnostic> {
+    let mut vars = Vars::new();
+    for given in &request.extra_vars {
+        let node = match given {
+            ExtraVars::Given(node) => node.clone(),
+            ExtraVars::File(path) => loader.load(path, None)?,
+        };
+        if node.is_null() {
+            continue;
+        }
+        let Some(entries) = node.as_map() else {
+            return Err(Diagnostic::error(format!("extra variables are a mapping, not {}", node.type_name())).at(&node.span));
+        };
+        vars.extend(entries.iter().map(|(key, value)| (Arc::from(key.to_key().to_string()), value.clone())));
+    }
+    Ok(vars)
+}
+
+fn playbook_folders(request: &RunRequest) -> Vec<PathBuf> {
+    let mut folders = Vec::new();
+    for source in &request.plays {
+        let folder = match source {
+            PlaySource::File(path) => path.parent().map(Path::to_owned).unwrap_or_default(),
+            PlaySource::Built { directory, .. } => directory.clone(),
+        };
+        let folder = if folder.as_os_str().is_empty() { PathBuf::from(".") } else { folder };
+        let folder = folder.canonicalize().unwrap_or(folder);
+        if !folders.contains(&folder) {
+            folders.push(folder);
+        }
+    }
+    folders
+}
+
+/// Where roles are looked for: beside the playbook, in the roles path, in the playbook's own folder.
+fn role_finder(request: &RunRequest, playbooks: &[PathBuf]) -> RoleFinder {
+    let mut folders: Vec<PathBuf> = playbooks.iter().map(|folder| folder.join("roles")).collect();
+    folders.extend(request.settings.roles_path.iter().cloned());
+    folders.extend(playbooks.iter().cloned());
+    let mut collections: Vec<PathBuf> = playbooks.iter().map(|folder| folder.join("collections")).collect();
+    collections.extend(request.settings.collections_path.iter().cloned());
+    RoleFinder { folders, collections }
+}
+
+fn cache_folder() -> PathBuf {
+    let own = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+    let home = || PathBuf::from(std::env::var_os("HOME").unwrap_or_else(|| "/root".into())).join(".cache");
+    own.unwrap_or_else(home).join("hostler")
+}
+
+/// All plays of all playbooks; everything that is wrong with them at once.
+fn read_playbooks(run: &Arc<Run>) -> Result<Vec<Playbook>, Vec<Diagnostic>> {
+    let render = |node: &Node, scope: &Arc<Scope>| render_static(run, node, scope);
+    let mut parser = Parser::new(&run.loader, &run.roles, &render);
+    let mut playbooks = Vec::new();
+    for source in &run.request.plays {
+        match source {
+            PlaySource::File(path) => {
+                let entries = parser.playbook(path);
+                playbooks.push((Arc::from(path.to_string_lossy()), entries));
+            }
+            PlaySource::Built { plays, directory } => {
+                let entries = parser.plays(plays, &directory.join("<command line>"), None);
+                playbooks.push((Arc::from("<command line>"), entries));
+            }
+        }
+    }
+    let mut findings = parser.findings;
+    for (_, entries) in &playbooks {
+        for entry in entries {
+            findings.extend(preflight::check(&entry.play));
+        }
+    }
+    let (errors, warnings): (Vec<_>, Vec<_>) = findings.into_iter().partition(Diagnostic::is_error);
+    warnings.into_iter().for_each(|warning| run.warn(warning));
+    if errors.is_empty() { Ok(playbooks) } else { Err(errors) }
+}
+
+/// Renders what must be known before a play runs: with extra variables and those written around it.
+fn render_static(run: &Run, node: &Node, scope: &Arc<Scope>) -> Result<String, Diagnostic> {
+    let variables = StaticVars { extra: run.extra_vars.clone(), scope: scope.clone() };
+    let context = Context { variables: Arc::new(variables), search: SearchPath::new([]), controller: run.controller.clone() };
+    run.templar.render(node, &context).map(|value| value.to_text()).map_err(Diagnostic::from)
+}
+
+struct StaticVars {
+    extra: Arc<Vars>,
+    scope: Arc<Scope>,
+}
+
+impl crate::template::Variables for StaticVars {
+    fn get(&self, name: &str) -> Option<crate::template::Variable> {
+        let in_scope = || {
+            self.scope.chain().find_map(|scope| {
+                let role = scope.role.as_ref();
+                let own = scope.vars.get(name);
+                own.or_else(|| {
+                    role.and_then(|role| role.params.get(name).or_else(|| role.vars.get(name)).or_else(|| role.defaults.get(name)))
+                })
+            })
+        };
+        if let Some(node) = self.extra.get(name).or_else(in_scope) {
+            return Some(crate::template::Variable::Source(node.clone()));
+        }
+        let path = match name {
+            "role_path" => self.scope.role.as_ref().map(|role| role.path.to_string_lossy().into_owned()),
+            "role_name" => self.scope.role.as_ref().map(|role| role.name.to_string()),
+            "playbook_dir" => {
+                let file = self.scope.chain().last().and_then(|scope| scope.file.clone())?;
+                let folder = Path::new(file.as_ref()).parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+                Some(folder.canonicalize().ok()?.to_string_lossy().into_owned())
+            }
+            _ => None,
+        };
+        path.map(|path| crate::template::Variable::Value(path.into()))
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.extra
+            .keys()
+            .map(ToString::to_string)
+            .chain(self.scope.chain().flat_map(|scope| scope.vars.keys().map(ToString::to_string)))
+            .collect()
+    }
+}

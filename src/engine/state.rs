@@ -1,0 +1,215 @@
+//! What a run knows: shared by all plays and hosts, and for each host what it has learned.
+
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use indexmap::IndexMap;
+use tokio::sync::Semaphore;
+
+use crate::base::{Diagnostic, Map, Node, Value};
+use crate::history::Journal;
+use crate::history::event::{Event, HostStats, TaskId};
+use crate::inventory::Inventory;
+use crate::language::{Loader, Play, Role, RoleFinder, Task, Vars};
+use crate::template::{Controller, Templar};
+use crate::transport::BlobStore;
+
+use super::connections::Connections;
+use super::request::RunRequest;
+
+/// One run, shared by everything in it.
+pub struct Run {
+    pub request: RunRequest,
+    pub journal: Journal,
+    pub templar: Templar,
+    pub controller: Arc<Controller>,
+    pub loader: Loader,
+    pub roles: RoleFinder,
+    pub inventory: RwLock<Inventory>,
+    pub hosts: RwLock<HashMap<Arc<str>, Arc<HostState>>>,
+    pub connections: Connections,
+    pub blobs: BlobStore,
+    pub extra_vars: Arc<Vars>,
+    pub stats: Mutex<IndexMap<Arc<str>, HostStats>>,
+    pub custom_stats: Mutex<Map>,
+    /// At most this many hosts work at once.
+    pub forks: Semaphore,
+    /// Hosts that failed or could not be reached: no later play runs on them.
+    pub lost: Mutex<HashSet<Arc<str>>>,
+    /// `--start-at-task` was given and its task has not come yet.
+    pub waiting_for_start: AtomicBool,
+    pub next_task: AtomicU64,
+    /// A folder of the user's own, for what is cheaper to keep than to make.
+    pub cache: PathBuf,
+    /// Folders beside which `group_vars` and `host_vars` are looked for.
+    pub playbook_folders: Vec<PathBuf>,
+    /// Results of `async` tasks by job id.
+    pub jobs: super::actions::background::Jobs,
+}
+
+/// What a host has learned in this run.
+#[derive(Debug)]
+pub struct HostState {
+    pub name: Arc<str>,
+    /// As modules returned them, with their `ansible_` prefix.
+    pub facts: RwLock<Map>,
+    /// `register` and `set_fact`.
+    pub set: RwLock<Map>,
+    /// `include_vars`.
+    pub included: RwLock<Vars>,
+    /// The inventory's word on the host, all layers merged; `None` when it must be asked again.
+    pub inventory_vars: RwLock<Option<Arc<Vars>>>,
+    /// Roles that ran to their end on it, in this play.
+    pub roles_done: Mutex<HashSet<String>>,
+    pub facts_gathered: AtomicBool,
+}
+
+impl HostState {
+    fn new(name: &Arc<str>) -> Self {
+        HostState {
+            name: name.clone(),
+            facts: RwLock::default(),
+            set: RwLock::default(),
+            included: RwLock::default(),
+            inventory_vars: RwLock::default(),
+            roles_done: Mutex::default(),
+            facts_gathered: AtomicBool::new(false),
+        }
+    }
+
+    /// Adds facts. What a host says never becomes a connection variable.
+    pub fn learn_facts(&self, facts: &Map) {
+        let mut known = write(&self.facts);
+        for (key, value) in facts.iter() {
+            let name = key.to_string();
+            if !is_connection_variable(&name) {
+                known.insert(key.clone(), value.clone());
+            }
+        }
+    }
+
+    pub fn set_variable(&self, name: &str, value: Value) {
+        write(&self.set).insert(name, value);
+    }
+}
+
+/// Names that decide where and as whom tasks run: a host must not set them.
+fn is_connection_variable(name: &str) -> bool {
+    const NAMES: &[&str] = &[
+        "ansible_connection",
+        "ansible_host",
+        "ansible_port",
+        "ansible_user",
+        "ansible_password",
+        "ansible_private_key_file",
+        "ansible_shell_type",
+        "ansible_shell_executable",
+        "ansible_remote_tmp",
+        "ansible_playbook_python",
+        "ansible_delegated_vars",
+    ];
+    if name.starts_with("ansible_ssh_host_key_") {
+        return false;
+    }
+    NAMES.contains(&name) || name.starts_with("ansible_ssh_") || name.starts_with("ansible_become") || name.starts_with("ansible_sudo")
+}
+
+/// A play while it runs, over one batch of hosts.
+pub struct PlayState {
+    pub play: Arc<Play>,
+    pub name: String,
+    pub file: Arc<str>,
+    /// Every host of the play, and those of this batch (`serial`).
+    pub all_hosts: Vec<Arc<str>>,
+    pub batch: Vec<Arc<str>>,
+    /// Hosts of the batch that are still in it.
+    pub active: RwLock<Vec<Arc<str>>>,
+    pub prompted: Vars,
+    /// Handlers of the play and of its roles; dynamic roles add theirs.
+    pub handlers: RwLock<Vec<Arc<Task>>>,
+    /// Roles whose variables the whole play sees.
+    pub public_roles: RwLock<Vec<Arc<Role>>>,
+    pub check: bool,
+    /// This batch is over for all its hosts (`meta: end_batch`, too many failures).
+    pub ended: AtomicBool,
+    /// No further batch of the play runs (`meta: end_play`).
+    pub is_last: AtomicBool,
+    /// Hosts of the batch that have failed, for `max_fail_percentage`.
+    pub failures: AtomicUsize,
+    pub max_fail_percentage: Option<f64>,
+}
+
+impl Run {
+    pub fn event(&self, event: Event) {
+        self.journal.event(event);
+    }
+
+    pub fn warn(&self, diagnostic: Diagnostic) {
+        self.event(Event::warning(diagnostic));
+    }
+
+    pub fn new_task_id(&self) -> TaskId {
+        TaskId(self.next_task.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// The state of a host, made when it is first asked for.
+    pub fn host(&self, name: &Arc<str>) -> Arc<HostState> {
+        if let Some(known) = read(&self.hosts).get(name) {
+            return known.clone();
+        }
+        write(&self.hosts).entry(name.clone()).or_insert_with(|| Arc::new(HostState::new(name))).clone()
+    }
+
+    /// What the inventory says of a host, `group_vars` and `host_vars` included, merged in Ansible's order.
+    pub fn inventory_vars(&self, host: &HostState) -> Arc<Vars> {
+        if let Some(known) = read(&host.inventory_vars).as_ref() {
+            return known.clone();
+        }
+        let merged = Arc::new(super::precedence::inventory_vars(self, &host.name));
+        *write(&host.inventory_vars) = Some(merged.clone());
+        merged
+    }
+
+    /// The inventory changed (`add_host`, `group_by`, `refresh_inventory`): hosts ask it again.
+    pub fn forget_inventory_vars(&self) {
+        for host in read(&self.hosts).values() {
+            *write(&host.inventory_vars) = None;
+        }
+    }
+
+    pub fn count(&self, host: &Arc<str>, add: impl FnOnce(&mut HostStats)) {
+        add(lock(&self.stats).entry(host.clone()).or_default());
+    }
+
+    /// Where sockets of SSH masters live.
+    pub fn control_folder(&self) -> PathBuf {
+        self.cache.join("ssh")
+    }
+
+    /// The folder of a playbook: `playbook_dir` and the like.
+    pub fn playbook_folder(&self, file: &str) -> PathBuf {
+        let path = Path::new(file);
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        folder.canonicalize().unwrap_or_else(|_| folder.to_owned())
+    }
+}
+
+/// Locks whose holders cannot break: nothing in here panics while holding one, and a broken one is still readable.
+pub fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
+    lock.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+pub fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
+    lock.write().unwrap_or_else(PoisonError::into_inner)
+}
+
+pub fn lock<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
+    lock.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A node for data that came from nowhere in a file.
+pub fn plain(value: Value) -> Node {
+    Node::data(crate::base::Span::origin("<data>"), value)
+}

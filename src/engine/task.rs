@@ -1,0 +1,516 @@
+//! One task on one host: conditions, loop, retries, what it changed, what is remembered and told.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::base::{Diagnostic, Map, Node, Value};
+use crate::history::event::{Delegated, Event, Notice, TaskResult};
+use crate::language::{Loop, Task};
+use crate::template::{Error as TemplateError, OMIT};
+
+use super::call::Call;
+use super::cursor::Cursor;
+use super::gate::Batch;
+use super::keywords::TaskKeywords;
+use super::outcome::{Include, Outcome, of_loop};
+use super::variables::HostScope;
+
+/// What a task came to on a host, for the cursor.
+#[derive(Clone, Debug, Default)]
+pub struct HostOutcome {
+    pub outcome: Outcome,
+    /// Failed, and let pass.
+    pub ignored: bool,
+    pub includes: Vec<Include>,
+}
+
+/// A task about to run on a host.
+pub struct TaskRun<'a> {
+    pub cursor: &'a Cursor,
+    pub task: &'a Arc<Task>,
+    pub batch: &'a Arc<Batch>,
+}
+
+/// The settings of one execution, rendered once its item is known.
+struct Switches {
+    no_log: bool,
+    ignore_errors: bool,
+    ignore_unreachable: bool,
+    diff: bool,
+}
+
+impl TaskRun<'_> {
+    /// Runs the task, tells what came of it, and remembers it.
+    pub async fn run(&self) -> HostOutcome {
+        let started = Instant::now();
+        let scope = self.cursor.scope.at_task(self.task);
+        let (mut outcome, includes) = match &self.task.loops {
+            Some(loops) => self.run_loop(loops, &scope).await,
+            None => {
+                let mut outcome = self.run_item(&scope).await;
+                let includes: Vec<Include> = outcome.include.take().into_iter().collect();
+                (outcome, includes)
+            }
+        };
+        outcome.milliseconds = outcome.milliseconds.max(started.elapsed().as_millis() as u64);
+        self.remember(&outcome, &scope);
+        let switches = self.switches(&scope).unwrap_or_else(|error| {
+            outcome = Outcome::error(error);
+            Switches::careful()
+        });
+        let ignored = (outcome.failed && switches.ignore_errors) || (outcome.unreachable && switches.ignore_unreachable);
+        self.tell(&outcome, ignored, &switches, &scope);
+        HostOutcome { outcome, ignored, includes }
+    }
+
+    fn keywords<'k>(&'k self, context: &'k crate::template::Context) -> TaskKeywords<'k> {
+        TaskKeywords { task: self.task, templar: &self.cursor.run.templar, context }
+    }
+
+    fn switches(&self, scope: &HostScope) -> Result<Switches, Diagnostic> {
+        let context = scope.context();
+        let keywords = self.keywords(&context);
+        let settings = &self.cursor.run.request.settings;
+        Ok(Switches {
+            no_log: keywords.flag("no_log")?.unwrap_or(settings.no_log),
+            ignore_errors: keywords.flag("ignore_errors")?.unwrap_or(false),
+            ignore_unreachable: keywords.flag("ignore_unreachable")?.unwrap_or(false),
+            diff: keywords.flag("diff")?.unwrap_or(self.cursor.run.request.diff),
+        })
+    }
+
+    /// One item after the other.
+    async fn run_loop(&self, loops: &Loop, scope: &HostScope) -> (Outcome, Vec<Include>) {
+        let items = match self.items(loops, scope) {
+            Ok(items) => items,
+            Err(error) => return (self.loop_failed(error, scope), Vec::new()),
+        };
+        let control = match LoopControl::read(self, scope) {
+            Ok(control) => control,
+            Err(error) => return (Outcome::error(error), Vec::new()),
+        };
+        let (mut results, mut includes) = (Vec::new(), Vec::new());
+        let count = items.len();
+        for (index, item) in items.iter().enumerate() {
+            if index > 0 && !control.pause.is_zero() {
+                tokio::time::sleep(control.pause).await;
+            }
+            let locals = control.locals(&items, index, item);
+            let inner = scope.with_locals(locals.clone());
+            let mut outcome = self.run_item(&inner).await;
+            if let Some(mut include) = outcome.include.take() {
+                include.item = Some(control.label(self, &inner, item));
+                include.locals.extend(&locals);
+                includes.push(include);
+            }
+            let label = control.label(self, &inner, item);
+            self.tell_item(&outcome, &inner, label);
+            let unreachable = outcome.unreachable;
+            let mut kept = locals;
+            kept.insert("ansible_loop_var", control.variable.as_str());
+            results.push((kept, outcome));
+            if unreachable || (index + 1 < count && control.breaks(self, &inner)) {
+                break;
+            }
+        }
+        (of_loop(results), includes)
+    }
+
+    /// A loop that cannot be made: skipped when the task's conditions would have skipped it.
+    fn loop_failed(&self, error: Diagnostic, scope: &HostScope) -> Outcome {
+        match self.first_false("when", scope) {
+            Ok(Some(condition)) => Outcome::skipped_by(Some(condition)),
+            _ => Outcome::error(error),
+        }
+    }
+
+    fn items(&self, loops: &Loop, scope: &HostScope) -> Result<Vec<Value>, Diagnostic> {
+        let (run, context) = (&self.cursor.run, scope.context());
+        let items = match &loops.lookup {
+            None => {
+                let value = run.templar.render(&loops.items, &context).map_err(Diagnostic::from)?;
+                match value {
+                    Value::List(items) => items.as_ref().clone(),
+                    other => {
+                        let message = format!(
+                            "Invalid data passed to 'loop', it requires a list, got this instead: {}. Hint: If you passed a list/dict of just one element, try adding wantlist=True to your lookup invocation or use q/query instead of lookup.",
+                            other.to_text()
+                        );
+                        return Err(Diagnostic::error(message).at(&loops.items.span));
+                    }
+                }
+            }
+            Some(lookup) => {
+                let terms = self.terms(lookup, &loops.items, &context)?;
+                run.templar.lookup(lookup, terms, Map::new(), &context).map_err(Diagnostic::from)?
+            }
+        };
+        Ok(items.into_iter().filter(|item| item.as_str() != Some(OMIT)).collect())
+    }
+
+    /// The terms of a `with_*`: each rendered by itself, a lone one as it is.
+    fn terms(&self, lookup: &str, node: &Node, context: &crate::template::Context) -> Result<Vec<Value>, Diagnostic> {
+        let templar = &self.cursor.run.templar;
+        let value = templar.render(node, context).map_err(Diagnostic::from)?;
+        Ok(match value {
+            // `first_found` takes a mapping of its own; others take a list of terms.
+            Value::List(items) => items.as_ref().clone(),
+            other if lookup == "first_found" => vec![other],
+            other => vec![other],
+        })
+    }
+
+    /// The first condition of a keyword that does not hold, as its text.
+    fn first_false(&self, word: &str, scope: &HostScope) -> Result<Option<Value>, Diagnostic> {
+        let context = scope.context();
+        for condition in self.keywords(&context).conditions(word) {
+            if !self.cursor.run.templar.condition(&condition, &context).map_err(Diagnostic::from)? {
+                return Ok(Some(condition.to_value()));
+            }
+        }
+        Ok(None)
+    }
+
+    /// One execution with its conditions and retries.
+    async fn run_item(&self, scope: &HostScope) -> Outcome {
+        match self.first_false("when", scope) {
+            Ok(None) => {}
+            Ok(Some(condition)) => return Outcome::skipped_by(Some(condition)),
+            Err(error) => {
+                let text = super::outcome::sentence(&error);
+                let message = format!("The conditional check failed. The error was: {text}");
+                return Outcome { error: Some(error), ..Outcome::failed(message) };
+            }
+        }
+        match self.retries(scope) {
+            Err(error) => Outcome::error(error),
+            Ok(None) => {
+                let outcome = self.attempt(scope).await;
+                self.judged(outcome, scope)
+            }
+            Ok(Some(retries)) => self.retried(retries, scope).await,
+        }
+    }
+
+    fn retries(&self, scope: &HostScope) -> Result<Option<Retries>, Diagnostic> {
+        let context = scope.context();
+        let keywords = self.keywords(&context);
+        let (until, retries) = (self.task.own("until"), keywords.number("retries")?);
+        if until.is_none() && retries.is_none() {
+            return Ok(None);
+        }
+        let delay = keywords.number("delay")?.unwrap_or(5.0).max(0.0);
+        let attempts = retries.map_or(4, |retries| (retries.max(0.0) as u64) + 1);
+        Ok(Some(Retries { until: until.is_some(), attempts, delay: Duration::from_secs_f64(delay) }))
+    }
+
+    async fn retried(&self, retries: Retries, scope: &HostScope) -> Outcome {
+        let run = &self.cursor.run;
+        let mut attempt = 1;
+        loop {
+            let outcome = self.attempt(scope).await;
+            let mut outcome = self.judged(outcome, scope);
+            let done = match retries.until {
+                false => Ok(!outcome.failed),
+                true => self.until_holds(&outcome, scope),
+            };
+            outcome.values.insert("attempts", attempt);
+            match done {
+                Ok(true) => return outcome,
+                Err(error) => return Outcome::error(error),
+                Ok(false) if attempt >= retries.attempts || outcome.unreachable => {
+                    outcome.failed = true;
+                    return outcome;
+                }
+                Ok(false) => {}
+            }
+            let retries_left = retries.attempts - attempt;
+            run.event(Event::Retry {
+                task: self.batch.id,
+                host: self.cursor.host.name.clone(),
+                retries_left,
+                result: outcome.shown().into(),
+            });
+            attempt += 1;
+            tokio::time::sleep(retries.delay).await;
+        }
+    }
+
+    fn until_holds(&self, outcome: &Outcome, scope: &HostScope) -> Result<bool, Diagnostic> {
+        let inner = self.with_result(outcome, scope);
+        let context = inner.context();
+        for condition in super::keywords::list_of(self.task.own("until").unwrap_or(&Node::null(self.task.span.clone()))) {
+            if !self.cursor.run.templar.condition(&condition, &context).map_err(Diagnostic::from)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// The scope in which a result is judged: under its registered name, with the facts it brought.
+    fn with_result(&self, outcome: &Outcome, scope: &HostScope) -> HostScope {
+        let mut locals = Map::new();
+        for (key, value) in outcome.facts.iter() {
+            locals.insert(key.clone(), value.clone());
+        }
+        if let Some(name) = self.task.own("register").and_then(Node::as_str) {
+            locals.insert(name, outcome.registered());
+        }
+        scope.with_locals(locals)
+    }
+
+    async fn attempt(&self, scope: &HostScope) -> Outcome {
+        let call = match Call::prepare(self.cursor, self.task, self.batch, scope) {
+            Ok(call) => call,
+            Err(error) => return Outcome::error(error),
+        };
+        match call.timeout {
+            Some(limit) => match tokio::time::timeout(limit, call.execute()).await {
+                Ok(outcome) => outcome,
+                Err(_) => timed_out(self.task, limit),
+            },
+            None => call.execute().await,
+        }
+    }
+
+    /// `changed_when` and `failed_when` have the last word.
+    fn judged(&self, mut outcome: Outcome, scope: &HostScope) -> Outcome {
+        if outcome.unreachable || outcome.skipped {
+            return outcome;
+        }
+        for word in ["changed_when", "failed_when"] {
+            let Some(node) = self.task.own(word) else { continue };
+            let inner = self.with_result(&outcome, scope);
+            let context = inner.context();
+            let verdict = super::keywords::list_of(node)
+                .iter()
+                .try_fold(true, |all, condition| Ok(all && self.cursor.run.templar.condition(condition, &context)?));
+            match verdict {
+                Err(error) => {
+                    let error: TemplateError = error;
+                    let values = outcome.values.clone();
+                    outcome = Outcome::error(error.into());
+                    for (key, value) in values.iter().filter(|(key, _)| key.as_str() != Some("msg")) {
+                        outcome.values.insert(key.clone(), value.clone());
+                    }
+                    return outcome;
+                }
+                Ok(verdict) if word == "changed_when" => outcome.changed = verdict,
+                Ok(verdict) => {
+                    outcome.failed = verdict;
+                    outcome.failed_when = Some(verdict);
+                    if !verdict {
+                        outcome.error = None;
+                    }
+                }
+            }
+        }
+        outcome
+    }
+
+    /// `register`, facts.
+    fn remember(&self, outcome: &Outcome, scope: &HostScope) {
+        if let Some(name) = self.task.own("register").and_then(Node::as_str) {
+            for host in self.remembering_hosts(scope) {
+                host.set_variable(name, outcome.registered().into());
+            }
+        }
+        if outcome.facts.is_empty() {
+            return;
+        }
+        match self.task.short_action() {
+            "set_fact" => {
+                for host in self.facts_owners(scope) {
+                    for (key, value) in outcome.facts.iter() {
+                        host.set_variable(&key.to_string(), value.clone());
+                    }
+                }
+            }
+            "include_vars" => {}
+            _ => self.facts_owners(scope).iter().for_each(|host| host.learn_facts(&outcome.facts)),
+        }
+    }
+
+    fn remembering_hosts(&self, scope: &HostScope) -> Vec<Arc<super::state::HostState>> {
+        vec![scope.host.clone()]
+    }
+
+    /// The host that facts belong to: with `delegate_facts` the one the task ran on.
+    fn facts_owners(&self, scope: &HostScope) -> Vec<Arc<super::state::HostState>> {
+        let context = scope.context();
+        let keywords = self.keywords(&context);
+        if keywords.flag("delegate_facts").ok().flatten() == Some(true)
+            && let Ok(Some(other)) = keywords.text("delegate_to")
+        {
+            return vec![self.cursor.run.host(&other.as_str().into())];
+        }
+        vec![scope.host.clone()]
+    }
+
+    fn delegated(&self, scope: &HostScope) -> Option<Delegated> {
+        let context = scope.context();
+        let host: Arc<str> = self.keywords(&context).text("delegate_to").ok().flatten()?.into();
+        let state = self.cursor.run.host(&host);
+        let other = HostScope { host: state, scope: None, task: None, locals: Arc::default(), ..scope.clone() };
+        let address = match crate::template::Variables::get(&other, "ansible_host") {
+            Some(crate::template::Variable::Source(node)) => {
+                self.cursor.run.templar.render(&node, &other.context()).ok().map(|value| Arc::from(value.to_text()))
+            }
+            Some(crate::template::Variable::Value(value)) => Some(Arc::from(value.to_text())),
+            _ => None,
+        };
+        Some(Delegated { host, address })
+    }
+
+    fn result(&self, outcome: &Outcome, switches: &Switches, scope: &HostScope) -> TaskResult {
+        let shown: Value = if switches.no_log { outcome.censored().into() } else { outcome.shown().into() };
+        let mut result = TaskResult::new(self.batch.id, self.cursor.host.name.clone(), outcome.status(), shown);
+        if !switches.no_log {
+            result.diffs = outcome.diffs.clone();
+            result.error = outcome.error.clone();
+            result.notices = outcome.warnings.iter().map(|text| Notice::warning(Diagnostic::warning(text))).collect();
+        }
+        result.show_diff = switches.diff;
+        result.show = outcome.show;
+        result.milliseconds = outcome.milliseconds;
+        result.delegated_to = self.delegated(scope);
+        result
+    }
+
+    fn tell(&self, outcome: &Outcome, ignored: bool, switches: &Switches, scope: &HostScope) {
+        let mut result = self.result(outcome, switches, scope);
+        result.ignored = ignored;
+        result.rescued = self.cursor.is_rescued() && !ignored;
+        self.cursor.run.event(Event::HostResult(result));
+    }
+
+    fn tell_item(&self, outcome: &Outcome, scope: &HostScope, label: Value) {
+        let switches = self.switches(scope).unwrap_or_else(|_| Switches::careful());
+        let mut result = self.result(outcome, &switches, scope);
+        result.ignored = outcome.failed && switches.ignore_errors;
+        if let Value::Map(map) = &result.result
+            && !switches.no_log
+        {
+            let mut map = map.as_ref().clone();
+            let name = self.loop_variable();
+            map.insert("ansible_loop_var", name.as_str());
+            if let Some(item) = scope.locals.get(&name) {
+                map.insert(name.as_str(), item.clone());
+            }
+            result.result = map.into();
+        }
+        result.item = Some(if switches.no_log { "(censored due to no_log)".into() } else { label });
+        self.cursor.run.event(Event::ItemResult(result));
+    }
+
+    fn loop_variable(&self) -> String {
+        let control = self.task.own("loop_control");
+        control.and_then(|control| control.get("loop_var")).and_then(Node::as_str).unwrap_or("item").to_owned()
+    }
+}
+
+impl Switches {
+    /// For a task whose own switches cannot be read: nothing is shown that might be secret.
+    fn careful() -> Self {
+        Switches { no_log: false, ignore_errors: false, ignore_unreachable: false, diff: false }
+    }
+}
+
+struct Retries {
+    until: bool,
+    attempts: u64,
+    delay: Duration,
+}
+
+fn timed_out(task: &Task, limit: Duration) -> Outcome {
+    let action = &task.action.name;
+    let seconds = limit.as_secs();
+    Outcome::failed(format!("The {action} action failed to execute in the expected time frame ({seconds}) and was terminated"))
+        .with("timedout", Value::map([("period", seconds)]))
+}
+
+/// `loop_control`, rendered.
+struct LoopControl {
+    variable: String,
+    index_variable: Option<String>,
+    label: Option<Node>,
+    pause: Duration,
+    extended: bool,
+    extended_all: bool,
+    break_when: Option<Node>,
+}
+
+impl LoopControl {
+    fn read(run: &TaskRun<'_>, scope: &HostScope) -> Result<Self, Diagnostic> {
+        let context = scope.context();
+        let control = run.task.own("loop_control");
+        let get = |word: &str| control.and_then(|control| control.get(word));
+        let render = |word: &str| -> Result<Option<Value>, Diagnostic> {
+            get(word).map(|node| run.cursor.run.templar.render(node, &context).map_err(Diagnostic::from)).transpose()
+        };
+        let truthy = |word: &str, default: bool| -> Result<bool, Diagnostic> {
+            Ok(render(word)?.map_or(default, |value| crate::modules::coerce::truth(&value).unwrap_or(default)))
+        };
+        let pause = render("pause")?.map_or(0.0, |value| value.to_text().parse().unwrap_or(0.0));
+        Ok(LoopControl {
+            variable: render("loop_var")?.map_or_else(|| "item".to_owned(), |value| value.to_text()),
+            index_variable: render("index_var")?.map(|value| value.to_text()),
+            label: get("label").cloned(),
+            pause: Duration::from_secs_f64(f64::max(pause, 0.0)),
+            extended: truthy("extended", false)?,
+            extended_all: truthy("extended_allitems", true)?,
+            break_when: get("break_when").cloned(),
+        })
+    }
+
+    fn locals(&self, items: &[Value], index: usize, item: &Value) -> Map {
+        let mut locals: Map = [(self.variable.as_str(), item.clone())].into_iter().collect();
+        if let Some(name) = &self.index_variable {
+            locals.insert(name.as_str(), index);
+            locals.insert("ansible_index_var", name.as_str());
+        }
+        if self.extended {
+            locals.insert("ansible_loop", self.extended_info(items, index));
+        }
+        locals
+    }
+
+    fn extended_info(&self, items: &[Value], index: usize) -> Map {
+        let count = items.len();
+        let mut info: Map = [
+            ("index", Value::from(index + 1)),
+            ("index0", index.into()),
+            ("revindex", (count - index).into()),
+            ("revindex0", (count - index - 1).into()),
+            ("first", (index == 0).into()),
+            ("last", (index + 1 == count).into()),
+            ("length", count.into()),
+        ]
+        .into_iter()
+        .collect();
+        if self.extended_all {
+            info.insert("allitems", Value::list(items.iter().cloned()));
+        }
+        if index > 0 {
+            info.insert("previtem", items[index - 1].clone());
+        }
+        if let Some(next) = items.get(index + 1) {
+            info.insert("nextitem", next.clone());
+        }
+        info
+    }
+
+    fn label(&self, run: &TaskRun<'_>, scope: &HostScope, item: &Value) -> Value {
+        match &self.label {
+            Some(node) => run.cursor.run.templar.render(node, &scope.context()).unwrap_or_else(|_| node.to_value()),
+            None => item.clone(),
+        }
+    }
+
+    fn breaks(&self, run: &TaskRun<'_>, scope: &HostScope) -> bool {
+        let Some(node) = &self.break_when else { return false };
+        let conditions = super::keywords::list_of(node);
+        let context = scope.context();
+        conditions.iter().all(|condition| run.cursor.run.templar.condition(condition, &context).unwrap_or(false))
+    }
+}
