@@ -26,7 +26,6 @@ const INTERNAL: [&str; 6] = ["inventory_dir", "inventory_file", "inventory_hostn
 /// Show hosts, groups and their variables
 #[derive(Debug, Args)]
 #[command(after_help = "Example: hostler inventory -i hosts --graph --vars")]
-#[group(id = "action", multiple = false)]
 pub struct InventoryArgs {
     /// A group, for --graph
     group: Option<String>,
@@ -149,7 +148,7 @@ fn extra(texts: &[String], environment: &Environment, secrets: &Secrets) -> Resu
 type Entries = Vec<(Node, Node)>;
 
 fn key(text: &str) -> Node {
-    Node::new(Span::origin("<inventory>"), NodeKind::Unsafe(text.into()))
+    Node::text(Span::origin("<inventory>"), text)
 }
 
 fn text_list(names: impl IntoIterator<Item = Arc<str>>) -> Node {
@@ -365,7 +364,7 @@ fn plain(node: &Node, marks_unsafe: bool) -> Value {
     let marked = |mark: &str, text: &Arc<str>| Value::map([(mark, Value::Str(text.clone()))]);
     match &node.kind {
         NodeKind::Vault(text) => marked("__ansible_vault", text),
-        NodeKind::Unsafe(text) if marks_unsafe && crate::base::source::is_template(text) => marked("__ansible_unsafe", text),
+        NodeKind::Unsafe(text) if marks_unsafe => marked("__ansible_unsafe", text),
         NodeKind::Seq(items) => Value::list(items.iter().map(|item| plain(item, marks_unsafe))),
         NodeKind::Map(entries) => entries.iter().map(|(name, value)| (name.to_key(), plain(value, marks_unsafe))).collect::<Map>().into(),
         _ => node.to_value(),

@@ -201,11 +201,15 @@ impl Reader<'_> {
         if self.take("set()") {
             return Some(Node::seq(self.span.clone(), Vec::new()));
         }
+        let marks = self.rest.split(['\'', '"']).next().unwrap_or_default();
+        // Bytes are no text of the project's: they become no template.
+        let is_bytes = marks.contains(['b', 'B']);
         let mut text = self.string_piece()?;
         loop {
             self.space();
             match self.string_piece() {
                 Some(more) => text.push_str(&more),
+                None if is_bytes => return Some(self.node(NodeKind::Unsafe(Arc::from(text)))),
                 None => return Some(self.node(NodeKind::Str(Arc::from(text), Style::Plain))),
             }
         }
@@ -296,8 +300,9 @@ fn number_of(word: &str) -> Option<NodeKind> {
         Some("0b") => return whole(&digits[2..], 2),
         _ => {}
     }
-    if digits.ends_with('j') {
-        return None;
+    // An imaginary number is nothing that a variable can be: its text is.
+    if let Some(part) = digits.strip_suffix('j') {
+        return part.parse::<f64>().ok().map(|_| string(&digits));
     }
     if digits.bytes().all(|byte| byte.is_ascii_digit()) {
         // Python refuses a leading zero: `0644` stays text.
@@ -340,6 +345,7 @@ mod tests {
             ("r'a\\b'", "'a\\\\b'"),
             ("5 # five", "5"),
             ("'it''s'", "'its'"),
+            ("[..., 1j, set(), {1, 2}, b'x']", "['...', '1j', [], [1, 2], 'x']"),
         ] {
             assert_eq!(repr(text), meant, "{text}");
         }

@@ -105,7 +105,10 @@ fn not_a_section(section: &str, group: &str, span: &Span) -> Diagnostic {
 }
 
 fn yaml_hosts(inventory: &mut Inventory, group: &str, pattern: &Node, variables: &Node) -> Result<()> {
-    let (hosts, port) = address::expand(name_of(pattern, "host name")?).map_err(|error| error.at(&pattern.span))?;
+    // Ansible's own words: scripts look for them.
+    let wrong = || Diagnostic::error(format!("Host pattern {} must be a string, and it is {}", pattern.to_key(), pattern.type_name()));
+    let text = pattern.as_str().ok_or_else(|| wrong().at(&pattern.span).help("put it in quotes"))?;
+    let (hosts, port) = address::expand(text).map_err(|error| error.at(&pattern.span))?;
     put_hosts(inventory, &hosts, Some(group), port, pattern, variables)
 }
 
@@ -188,10 +191,12 @@ fn script_group(inventory: &mut Inventory, name: &str, key: &Node, data: &Node) 
         None => Vec::new(),
     };
     let mut variables = data.get("vars");
+    let mut is_trusted = true;
     if !is_group && data.as_map().is_some() {
         // And the other old form: a group of one host of its own name.
         hosts.push(name.into());
         variables = Some(data);
+        is_trusted = false;
     }
     for host in &hosts {
         inventory.add_host(host, Some(name), None, &key.span);
@@ -200,6 +205,8 @@ fn script_group(inventory: &mut Inventory, name: &str, key: &Node, data: &Node) 
         let entries = variables.as_map().ok_or_else(|| Diagnostic::error(format!("`{name}.vars` is an object")).at(&variables.span))?;
         for (variable, value) in variables_of(entries) {
             let span = value.span.clone();
+            // As in Ansible, what stands in the old form is never a template.
+            let value = if is_trusted { value } else { Node::data(span.clone(), value.to_value()) };
             inventory.set_group_variable(name, &variable, value).map_err(|error| error.at(&span))?;
         }
     }

@@ -143,7 +143,7 @@ fn a_yaml_inventory_is_read_and_its_oddities_are_told() {
     assert!(loaded.warnings[0].help.contains(&Help::DidYouMean("hosts".into())), "{}", loaded.warnings[0]);
     for (text, line, column, message) in [
         ("all:\n  hosts:\n    - web1\n", 3, 5, "`hosts` of the group `all` is a mapping"),
-        ("all:\n  hosts:\n    10:\n", 3, 5, "the host name `10` is a number"),
+        ("all:\n  hosts:\n    10:\n", 3, 5, "Host pattern 10 must be a string"),
         ("- web1\n", 1, 1, "is a mapping of groups"),
         ("all:\n  hosts:\n    web1: x\n", 3, 11, "the variables of the host `web1` are a mapping"),
         ("all:\n  hosts: {web1\n", 2, 10, "missing"),
