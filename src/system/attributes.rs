@@ -153,6 +153,29 @@ impl System {
         group.parse().map_err(|_| Failure::new(format!("there is no group `{group}` on this host")).at("group"))
     }
 
+    /// In check mode, tells of accounts that the host does not have (yet): the real run may make them before.
+    pub fn warn_of_unknown_accounts(&mut self, asked: &Attributes) {
+        if !self.backend.is_dry() || self.packages_are_planned() {
+            return;
+        }
+        let missing = |what: &str, id: &str, name: &str| {
+            let with = if name.parse::<u32>().is_ok() { format!(" with {id}") } else { String::new() };
+            format!("failed to look up {what}{with} {name}. Create {what} up to this point in real play")
+        };
+        if let Some(owner) = &asked.owner {
+            let known = owner.parse().map_or_else(|_| self.query_user(owner), |uid| self.query_user_by_id(uid));
+            if matches!(known, Ok(None)) {
+                self.warn(missing("user", "uid", owner));
+            }
+        }
+        if let Some(group) = &asked.group {
+            let known = group.parse().map_or_else(|_| self.query_group(group), |gid| self.query_group_by_id(gid));
+            if matches!(known, Ok(None)) {
+                self.warn(missing("group", "gid", group));
+            }
+        }
+    }
+
     /// Mode, uid and gid that a path is to have: what is asked for on top of what it has.
     pub fn wanted_attributes(&self, asked: &Attributes, mode: u32, uid: u32, gid: u32, kind: FileKind) -> Result<(u32, u32, u32)> {
         let uid = asked.owner.as_deref().map_or(Ok(uid), |owner| self.resolve_owner(owner))?;
@@ -180,6 +203,17 @@ mod tests {
         assert_eq!(apply("g=u", 0o700, false), 0o770);
         assert_eq!(apply("+t", 0o755, true), 0o1755);
         assert_eq!(apply("u+s,g+s", 0o755, false), 0o6755);
+    }
+
+    #[test]
+    fn an_account_that_is_not_there_yet_is_told_in_check_mode() {
+        let mut sys = System::dry(Overlay::empty());
+        let asked = |owner: &str, group: &str| Attributes { owner: Some(owner.into()), group: Some(group.into()), ..Attributes::default() };
+        sys.warn_of_unknown_accounts(&asked("root", "0"));
+        assert!(sys.warnings().is_empty());
+        sys.warn_of_unknown_accounts(&asked("alice", "111"));
+        assert_eq!(sys.warnings()[0], "failed to look up user alice. Create user up to this point in real play");
+        assert_eq!(sys.warnings()[1], "failed to look up group with gid 111. Create group up to this point in real play");
     }
 
     #[test]

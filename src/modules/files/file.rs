@@ -68,6 +68,9 @@ impl Module for File {
             return Err(Failure::new("src option requires state to be 'link' or 'hard'").with("path", text).at("src"));
         }
         let stamps = stamps(&args, state)?;
+        if state != State::Absent {
+            sys.warn_of_unknown_accounts(&args.file.wanted());
+        }
         match state {
             State::Absent => {
                 sys.remove(&args.path)?;

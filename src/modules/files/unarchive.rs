@@ -46,6 +46,8 @@ module_args! {
         copy: bool = true,
         /// Decrypt an archive that is an Ansible vault (controller).
         decrypt: bool = true,
+        /// Internal: the archive's name on the controller; has no effect.
+        _original_basename: Option<String>,
         /// Internal: SHA-256 of the archive that the controller holds.
         content_hash: Option<String>,
     }

@@ -78,6 +78,9 @@ impl Module for Git {
         if args.archive_prefix.is_some() && args.archive.is_none() {
             return Err(Failure::new("missing parameter(s) required by 'archive_prefix': archive").at("archive"));
         }
+        if args.executable.is_none() && sys.find_program("git").is_none() && sys.packages_are_planned() {
+            return planned(&args, sys);
+        }
         let repository = repository(&args, sys)?;
         let Some(dest) = args.dest.clone() else {
             if args.clone {
@@ -103,6 +106,15 @@ impl Module for Git {
             None => Ok(output),
         }
     }
+}
+
+/// `git` itself only comes with a package that is planned: the clone will be made then.
+fn planned(args: &GitArgs, sys: &mut System) -> Result<Output> {
+    if let Some(dest) = &args.dest {
+        let name = sys.absolute(dest).to_string_lossy().into_owned();
+        sys.change_record("git", &name, Some(args.version.as_str().into()), |_| Ok(()))?;
+    }
+    Ok(Output::new().with("before", None::<String>).with("after", args.version.as_str()))
 }
 
 fn repository(args: &GitArgs, sys: &System) -> Result<Repository> {
@@ -198,7 +210,7 @@ mod tests {
 
     use crate::base::Value;
     use crate::modules::testing::Machine;
-    use crate::system::System;
+    use crate::system::{Overlay, System};
 
     fn git(folder: &Path, arguments: &[&str]) {
         let identity = ["-c", "user.name=t", "-c", "user.email=t@example.com", "-c", "init.defaultBranch=main"];
@@ -233,6 +245,13 @@ mod tests {
         assert!(machine.refusal(&task("version: v1")).starts_with("Local modifications exist"));
         machine.task(&task("version: main, force: true")).expect("resets");
         assert_eq!(std::fs::read_to_string(dest.join("file")).expect("reads"), "two");
+    }
+
+    #[test]
+    fn a_clone_is_planned_before_git_is_there() {
+        let mut machine = Machine::new(Overlay::empty().with_package("git", ""));
+        let task = "git: { repo: 'https://git.example/x.git', dest: /opt/x }";
+        assert_eq!(machine.task_once(task).expect("is planned").effects.len(), 1);
     }
 
     #[test]

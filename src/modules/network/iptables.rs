@@ -167,8 +167,11 @@ impl Filter<'_> {
 
     fn is_there(&self, name: &str, look: Command, sys: &System) -> Result<bool> {
         let found = sys.query_record("iptables", name, || {
-            let completed = sys.query_command(look)?;
-            Ok(completed.ok().then_some(Value::Bool(true)))
+            match sys.query_command(look) {
+                // The program may come with a package that is only planned; then there are no rules yet.
+                Err(_) if sys.packages_are_planned() => Ok(None),
+                completed => Ok(completed?.ok().then_some(Value::Bool(true))),
+            }
         })?;
         Ok(found.is_some())
     }
