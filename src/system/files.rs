@@ -477,6 +477,16 @@ impl System {
         Ok(true)
     }
 
+    /// Keeps a text under a fresh name in the folder for temporary files, as a copy for the user. `None` in check mode.
+    pub fn keep_aside(&mut self, name: &str, text: &str) -> Result<Option<PathBuf>> {
+        if self.backend.is_dry() {
+            return Ok(None);
+        }
+        let folder = std::env::temp_dir();
+        let kept = local::write_candidate(&folder, name, text.as_bytes(), 0o600);
+        kept.map(Some).map_err(|error| Failure::io("write in", &folder, &error))
+    }
+
     /// Puts a file in a place for the time that `work` takes, then puts back what was there: no change is left. In check mode only `work` runs.
     pub fn with_stand_in<T>(&mut self, path: &Path, content: &str, mode: u32, work: impl FnOnce(&mut System) -> Result<T>) -> Result<T> {
         if self.backend.is_dry() {

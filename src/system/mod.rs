@@ -15,6 +15,7 @@ pub mod host;
 pub mod local;
 pub mod overlay;
 pub mod packages;
+pub mod postgres;
 pub mod services;
 pub mod unpack;
 

@@ -3,10 +3,17 @@
 mod apt;
 mod apt_get;
 mod apt_plan;
+mod apt_repository;
+mod deb822_repository;
 mod package;
 mod package_facts;
 
 use super::registry::Entry;
 
-pub(super) const MODULES: &[Entry] =
-    &[Entry::of::<apt::Apt>(), Entry::of::<package::AnyPackage>(), Entry::of::<package_facts::PackageFacts>()];
+pub(super) const MODULES: &[Entry] = &[
+    Entry::of::<apt::Apt>(),
+    Entry::of::<apt_repository::AptRepository>(),
+    Entry::of::<deb822_repository::Deb822Repository>(),
+    Entry::of::<package::AnyPackage>(),
+    Entry::of::<package_facts::PackageFacts>(),
+];

@@ -1,5 +1,6 @@
-//! Modules about services, timers and kernel settings.
+//! Modules about services, jobs and kernel settings.
 
+mod cron;
 mod service;
 mod service_facts;
 mod sysctl;
@@ -8,6 +9,7 @@ mod systemd_service;
 use super::registry::Entry;
 
 pub(super) const MODULES: &[Entry] = &[
+    Entry::of::<cron::Cron>(),
     Entry::of::<service::Service>(),
     Entry::of::<service_facts::ServiceFacts>(),
     Entry::of::<sysctl::Sysctl>(),
