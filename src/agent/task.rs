@@ -64,7 +64,7 @@ fn dispatch(request: &TaskRequest, sys: &mut System) -> Result<Output, Failure> 
 
 fn succeeded(output: Output, sys: &System) -> TaskReply {
     TaskReply {
-        changed: sys.is_changed(),
+        changed: sys.is_changed() && !output.skipped,
         skipped: output.skipped,
         values: output.values,
         facts: output.facts,
