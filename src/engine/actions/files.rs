@@ -292,8 +292,6 @@ pub async fn unarchive(call: &Call<'_>) -> Outcome {
             Ok(content) => content,
             Err(outcome) => return *outcome,
         };
-        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        args.insert("_original_basename", name);
         args.insert("content_hash", call.run.blobs.put(content));
     }
     args.remove("decrypt");
