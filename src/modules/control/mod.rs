@@ -1,10 +1,8 @@
 //! Modules that do nothing to the host: they answer, or wait.
 
-mod boot_id;
 mod ping;
 mod wait_for;
 
 use super::registry::Entry;
 
 pub(super) const MODULES: &[Entry] = &[Entry::of::<ping::Ping>(), Entry::of::<wait_for::WaitFor>()];
-pub(super) const MODULES: &[Entry] = &[Entry::of::<boot_id::BootId>(), Entry::of::<ping::Ping>(), Entry::of::<wait_for::WaitFor>()];
