@@ -309,4 +309,54 @@ mod tests {
             .free_names("{% set x = a %}{{ x }}{{ b.c[d] }}{% for i in e %}{{ i }}{% endfor %}{{ lookup('file', f) }}", NameKind::Template);
         assert_eq!(names.into_iter().collect::<Vec<_>>(), ["a", "b", "d", "e", "f", "lookup:file"]);
     }
+
+    /// `v0` needs `v1` needs `v2` …
+    struct Chain;
+
+    impl crate::template::Variables for Chain {
+        fn get(&self, name: &str) -> Option<crate::template::Variable> {
+            let number: usize = name.strip_prefix('v')?.parse().ok()?;
+            let text = if number >= 1000 { "end".to_owned() } else { format!("{{{{ v{} | default('x') }}}}", number + 1) };
+            Some(crate::template::Variable::Source(Node::text(Span::origin("<chain>"), text)))
+        }
+
+        fn names(&self) -> Vec<String> {
+            Vec::new()
+        }
+    }
+
+    #[test]
+    fn a_long_chain_of_variables_is_an_error_before_it_is_a_crash() {
+        let context = Context { variables: Arc::new(Chain), search: Default::default(), controller: Default::default() };
+        let rendered = |first: usize| Templar::new().render_text(&format!("{{{{ v{first} }}}}"), &Span::origin("<test>"), &context);
+        assert_eq!(rendered(950).expect("is short enough"), "end".into());
+        let error = rendered(0).expect_err("is too long");
+        assert!(error.diagnostic.message.contains("nested more than"), "{error}");
+    }
+
+    #[test]
+    fn template_files_inherit_include_and_import() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let templates = folder.path().join("templates");
+        std::fs::create_dir(&templates).expect("a folder");
+        let write = |name: &str, text: &str| std::fs::write(templates.join(name), text).expect("is written");
+        write("base.j2", "<{% block body %}base{% endblock %}>{% block foot %}foot{% endblock %}\n");
+        write("part.j2", "part {{ name }}\n");
+        write("macros.j2", "{% macro twice(x) %}{{ x }}{{ x }}{% endmacro %}{% set top = 7 %}");
+        let search = crate::template::SearchPath::new([folder.path().to_owned()]);
+        let context = Context { search, ..context(r#"{"name": "web"}"#) };
+        let render = |text: &str| {
+            let rendered = Templar::new().render_file(text, &Span::new("own.j2", 1, 1), &FileOptions::default(), &context);
+            rendered.unwrap_or_else(|error| format!("error: {error}"))
+        };
+        assert_eq!(render("{% extends 'base.j2' %}\nlost{% block body %}own {{ super() }}{% endblock %}"), "<own base>foot");
+        assert_eq!(render("a {% include 'part.j2' %}!\n"), "a part web!\n");
+        assert_eq!(render("{% include 'none.j2' ignore missing %}x"), "x");
+        assert_eq!(render("{% import 'macros.j2' as m %}{{ m.twice('x') }}{{ m.top }}"), "xx7");
+        assert_eq!(render("{% from 'macros.j2' import twice as t %}{{ t(1) }}"), "11");
+        assert_eq!(render("#jinja2: variable_start_string: '[%', variable_end_string: '%]'\n[% name %] {{ name }}\n"), "web {{ name }}\n");
+        assert_eq!(render("{% if true %}\n  x\n{% endif %}\ny\n"), "  x\ny\n");
+        assert_eq!(render("{{ 'a\\n' }}b"), "a\nb");
+        assert!(render("{% include 'none.j2' %}").contains("own.j2:1:12: the template `none.j2` is in none of"));
+    }
 }

@@ -8,9 +8,9 @@ use indexmap::IndexMap;
 use super::code::{Block, Code, Expression, Loop, MacroCode, Statement, Target};
 use super::data::Val;
 use super::fault::{Fault, Origin, Outcome};
+use super::inherit::file_origin;
 use super::object::{Closure, LoopState, Macro, Object};
-use super::parse::Mode;
-use super::scope::Scope;
+use super::scope::{Nested, Scope};
 
 /// The names a template has set, innermost frame last. Frames are shared: a macro sees what is set after it was defined.
 pub(crate) type Frames = Vec<Frame>;
@@ -38,9 +38,9 @@ pub(crate) struct Machine {
     pub seen: HashMap<Arc<str>, Val>,
     /// Constants that look like templates are rendered (conditions and lookup terms).
     pub renders_constants: bool,
-    blocks: HashMap<Arc<str>, Vec<Arc<Block>>>,
-    parent: Option<Arc<Code>>,
-    loops: usize,
+    pub blocks: HashMap<Arc<str>, Vec<Arc<Block>>>,
+    pub parent: Option<Arc<Code>>,
+    pub loops: usize,
 }
 
 impl Sink {
@@ -72,7 +72,7 @@ impl Sink {
     }
 }
 
-fn frame() -> Frame {
+pub(crate) fn frame() -> Frame {
     Arc::new(Mutex::new(Vec::new()))
 }
 
@@ -132,7 +132,7 @@ impl Machine {
         }
     }
 
-    fn scoped<T>(&mut self, run: impl FnOnce(&mut Self) -> Outcome<T>) -> Outcome<T> {
+    pub fn scoped<T>(&mut self, run: impl FnOnce(&mut Self) -> Outcome<T>) -> Outcome<T> {
         self.frames.push(frame());
         let result = run(self);
         self.frames.pop();
@@ -289,6 +289,7 @@ impl Machine {
         }
         let recursion = each.recursive.then(|| (each.clone(), self.closure()));
         let changed = Arc::new(Mutex::new(None));
+        let kept: Arc<[Val]> = kept.into();
         for index in 0..kept.len() {
             let state = LoopState { items: kept.clone(), index, depth, recursion: recursion.clone(), changed: changed.clone() };
             let flow = self.scoped(|machine| {
@@ -308,114 +309,13 @@ impl Machine {
         let Some((each, closure)) = &state.recursion else {
             return Err(Fault::failed("`loop(…)` needs `recursive` in the `for`"));
         };
-        let _rendering = super::scope::Nested::enter()?;
+        let _rendering = Nested::enter()?;
         let mut sink = Sink::Empty;
         Machine::from_closure(closure).each_item(each, items.iterate()?, state.depth + 1, &mut sink)?;
         Ok(match sink {
             Sink::Empty => Val::str(""),
             sink => sink.finish(),
         })
-    }
-
-    fn block(&mut self, block: &Arc<Block>, sink: &mut Sink) -> Outcome<()> {
-        if self.parent.is_some() {
-            return Ok(());
-        }
-        let levels: Arc<[Arc<Block>]> = self.blocks.get(&block.name).map_or_else(|| vec![block.clone()], Clone::clone).into();
-        let value = self.block_level(&levels)?;
-        sink.push(value)
-    }
-
-    /// Runs a block as the most derived template has it; `super()` runs the next level.
-    pub fn block_level(&mut self, levels: &Arc<[Arc<Block>]>) -> Outcome<Val> {
-        let Some((block, above)) = levels.split_first() else {
-            return Err(Fault::undefined("there is no parent block"));
-        };
-        if block.required {
-            return Err(Fault::failed(format!("the block `{}` is required, and no template fills it", block.name)));
-        }
-        let above: Arc<[Arc<Block>]> = above.into();
-        let mut sink = Sink::Empty;
-        self.scoped(|machine| {
-            machine.set("super".into(), Val::Object(Object::Block(above)));
-            machine.body(&block.body, &mut sink)
-        })?;
-        Ok(sink.finish())
-    }
-
-    pub fn block_named(&self, name: &str) -> Option<Val> {
-        self.blocks.get(name).map(|levels| Val::Object(Object::Block(levels.clone().into())))
-    }
-
-    /// Finds a template by name, or the first of several names.
-    fn load(&mut self, template: &Expression, ignore_missing: bool) -> Outcome<Option<Arc<Code>>> {
-        let value = self.evaluate(template)?.present().map_err(|fault| fault.at(&self.origin, template.position))?;
-        let names: Vec<String> = match &value {
-            Val::Str(name) => vec![name.to_string()],
-            other => other.iterate()?.iter().map(|name| name.text().map(|name| name.to_string())).collect::<Outcome<_>>()?,
-        };
-        for name in &names {
-            if let Some(code) = self.load_name(name)? {
-                return Ok(Some(code));
-            }
-        }
-        if ignore_missing {
-            return Ok(None);
-        }
-        let places: Vec<String> = self.scope.context.search.roots().iter().map(|root| format!("`{}`", root.display())).collect();
-        let fault = Fault::failed(format!("the template `{}` is in none of {}", names.join("`, `"), places.join(", ")));
-        Err(fault.at(&self.origin, template.position))
-    }
-
-    fn load_name(&self, name: &str) -> Outcome<Option<Arc<Code>>> {
-        let beside = std::path::Path::new(self.origin.span.file.as_ref()).parent().map(|folder| folder.join(name));
-        let found = beside
-            .filter(|path| self.origin.code.is_file && path.is_file())
-            .or_else(|| self.scope.context.search.find("templates", std::path::Path::new(name)));
-        let Some(path) = found else {
-            return Ok(None);
-        };
-        let text =
-            std::fs::read_to_string(&path).map_err(|error| Fault::failed(format!("`{}` cannot be read: {error}", path.display())))?;
-        let span = crate::base::Span::of_file(&path);
-        let mode = Mode::File { options: Box::default(), file: span.file.clone() };
-        self.scope.templar.code(&text.into(), &mode, &span).map(Some)
-    }
-
-    fn include(&mut self, template: &Expression, ignore_missing: bool, sink: &mut Sink) -> Outcome<()> {
-        let Some(code) = self.load(template, ignore_missing)? else {
-            return Ok(());
-        };
-        let _nested = super::scope::Nested::enter().map_err(|fault| fault.at(&self.origin, template.position))?;
-        let mut inner = Machine { frames: self.frames.clone(), ..Machine::new(self.scope.clone(), file_origin(&code)) };
-        inner.frames.push(frame());
-        let value = inner.run()?;
-        sink.push(value)
-    }
-
-    fn module(&mut self, template: &Expression) -> Outcome<IndexMap<Arc<str>, Val>> {
-        let Some(code) = self.load(template, false)? else {
-            return Ok(IndexMap::new());
-        };
-        let _nested = super::scope::Nested::enter().map_err(|fault| fault.at(&self.origin, template.position))?;
-        let mut inner = Machine { frames: self.frames.clone(), ..Machine::new(self.scope.clone(), file_origin(&code)) };
-        let top = frame();
-        inner.frames.push(top.clone());
-        inner.run()?;
-        let names = lock(&top).iter().cloned().collect();
-        Ok(names)
-    }
-
-    fn import_names(&mut self, template: &Expression, names: &[(Arc<str>, Arc<str>)]) -> Outcome<()> {
-        let module = self.module(template)?;
-        for (name, alias) in names {
-            let value = module.get(name).cloned().unwrap_or_else(|| {
-                let fault = Fault::undefined(format!("the imported template has no `{name}`"));
-                Val::Missing(fault.did_you_mean(name, module.keys().map(AsRef::as_ref)))
-            });
-            self.set(alias.clone(), value);
-        }
-        Ok(())
     }
 
     /// `{% call macro() %}…{% endcall %}`.
@@ -432,7 +332,7 @@ impl Machine {
 
     /// Runs a macro.
     pub fn call_macro(code: &Macro, mut arguments: super::arguments::Arguments) -> Outcome<Val> {
-        let _nested = super::scope::Nested::enter()?;
+        let _nested = Nested::enter()?;
         let mut machine = Machine::from_closure(&code.closure);
         machine.frames.push(frame());
         let caller = arguments.take("caller");
@@ -461,8 +361,4 @@ impl Machine {
             sink => sink.finish(),
         })
     }
-}
-
-pub(crate) fn file_origin(code: &Arc<Code>) -> Origin {
-    Origin { span: code.span.clone(), style: crate::base::source::Style::Plain, code: code.clone() }
 }

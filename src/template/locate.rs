@@ -63,3 +63,45 @@ fn by_search(start: &Span, text: &str, place: &Place) -> Option<Span> {
     }
     None
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use crate::base::Span;
+    use crate::template::{Context, Templar, Variable, Variables};
+    use crate::yaml;
+
+    struct Project(crate::base::Node);
+
+    impl Variables for Project {
+        fn get(&self, name: &str) -> Option<Variable> {
+            self.0.get(name).cloned().map(Variable::Source)
+        }
+
+        fn names(&self) -> Vec<String> {
+            vec!["port".into()]
+        }
+    }
+
+    /// Where the error of rendering `{{ x }}` points, when a file says what `x` is.
+    fn place(x: &str) -> (u32, u32, u32) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("vars.yml");
+        std::fs::write(&file, x).expect("is written");
+        let (node, _) = yaml::load_one(x, &file.to_string_lossy()).expect("is YAML");
+        let context = Context { variables: Arc::new(Project(node)), search: Default::default(), controller: Default::default() };
+        let error = Templar::new().render_text("{{ x }}", &Span::origin("<test>"), &context).expect_err("fails");
+        let span = error.diagnostic.span().expect("has a place").clone();
+        assert!(error.diagnostic.labels[1].text.contains("needed by `x`"), "{error:?}");
+        (span.line, span.column, span.length)
+    }
+
+    #[test]
+    fn an_error_points_into_the_scalar_however_it_is_written() {
+        assert_eq!(place("x: a {{ prot }}\n"), (1, 9, 4));
+        assert_eq!(place("x: \"a {{ prot }}\"\n"), (1, 10, 4));
+        assert_eq!(place("y: 1\nx: |\n    first\n    {{ 1 }} {{ prot }}\n"), (4, 16, 4));
+        assert_eq!(place("x: >\n  first\n  {{ prot }} last\n"), (3, 6, 4));
+    }
+}

@@ -8,6 +8,7 @@
 mod arguments;
 mod code;
 mod condition;
+mod containers;
 mod context;
 mod data;
 mod engine;
@@ -19,6 +20,7 @@ mod filters;
 mod format;
 mod functions;
 mod header;
+mod inherit;
 mod json;
 mod locate;
 mod lookups;

@@ -75,7 +75,7 @@ pub(crate) const GLOBALS: [&str; 11] = ["range", "dict", "namespace", "cycler", 
 
 /// What `loop` is in a `for`.
 pub(crate) struct LoopState {
-    pub items: Vec<Val>,
+    pub items: Arc<[Val]>,
     pub index: usize,
     pub depth: usize,
     /// For `loop(children)` in a recursive loop.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::base::source::Style;
 use crate::base::{Node, NodeKind, Span};
 
+use super::containers::{Dict, List};
 use super::context::{Context, Variable};
 use super::data::Val;
 use super::engine::Templar;
@@ -89,7 +90,7 @@ impl Scope {
         match variable {
             Variable::Value(value) => Ok(Val::from_value(&value)),
             Variable::Source(node) => self.node(&node),
-            Variable::Scope(names) => Ok(Val::names(Scope::new(self.templar.clone(), self.context.with_variables(names)))),
+            Variable::Scope(names) => Ok(Val::Map(Dict::of_names(Scope::new(self.templar.clone(), self.context.with_variables(names))))),
         }
     }
 
@@ -110,8 +111,8 @@ impl Scope {
                 Ok(text) => Val::Str(text),
                 Err(fault) => Val::Missing(fault),
             },
-            NodeKind::Seq(items) => Val::lazy_list(items, self.clone()),
-            NodeKind::Map(entries) => Val::lazy_map(entries, self.clone()),
+            NodeKind::Seq(items) => Val::List(List::lazy(items, self.clone())),
+            NodeKind::Map(entries) => Val::Map(Dict::lazy(entries, self.clone())),
         })
     }
 

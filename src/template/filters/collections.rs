@@ -8,7 +8,8 @@ use indexmap::IndexMap;
 use crate::base::Key;
 
 use super::super::arguments::Arguments;
-use super::super::data::{Dict, Val};
+use super::super::containers::Dict;
+use super::super::data::Val;
 use super::super::fault::{Fault, Outcome};
 use super::super::operate;
 use super::super::scope::Scope;

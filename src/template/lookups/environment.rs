@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::super::data::{Dict, Val};
+use super::super::containers::Dict;
+use super::super::data::Val;
 use super::super::fault::{Fault, Outcome};
 use super::super::filters::collections;
 use super::super::regex;

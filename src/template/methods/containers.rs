@@ -5,7 +5,8 @@ use std::sync::Arc;
 use crate::base::Key;
 
 use super::super::arguments::Arguments;
-use super::super::data::{Dict, List, Val};
+use super::super::containers::{Dict, List};
+use super::super::data::Val;
 use super::super::fault::{Fault, Outcome};
 use super::super::operate;
 

@@ -3,7 +3,8 @@
 use crate::vault;
 
 use super::super::arguments::Arguments;
-use super::super::data::{Dict, Val};
+use super::super::containers::Dict;
+use super::super::data::Val;
 use super::super::fault::{Fault, Outcome};
 use super::super::{number, operate, regex};
 use super::{Test, seeing_missing, test};
