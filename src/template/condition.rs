@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::base::source::Style;
+use crate::base::source::{Style, is_template};
 use crate::base::{Node, NodeKind, Value};
 
+use super::context::Variable;
 use super::data::Val;
 use super::fault::{Fault, Outcome};
 use super::scope::Scope;
@@ -44,8 +45,32 @@ fn expression(scope: &Arc<Scope>, text: &Arc<str>, style: Style, node: &Node) ->
     // `when: "{{ name_of_an_expression }}"`: what comes out is the condition, or an expression written in the project.
     match scope.text(text, style, &node.span)? {
         Val::Str(inner) if inner.trim().is_empty() => empty(scope).map(Val::Bool),
-        Val::Str(inner) => scope.templar.run_expression(scope, &inner, style, &node.span, true),
+        Val::Str(_) => {
+            match written_in_project(scope, trimmed, 0) {
+                Some(inner) => scope.templar.run_expression(scope, &inner, style, &node.span, true),
+                None => Err(Fault::failed("text that an expression gave cannot become a condition")
+                    .help("write the condition itself, without `{{ }}`")),
+            }
+        }
         other => Ok(other),
+    }
+}
+
+/// The text that a variable named in `{{ }}` was given in the project's own files. Only that can be an expression: what a host or a lookup
+/// said is data, whatever it looks like.
+fn written_in_project(scope: &Scope, text: &str, depth: usize) -> Option<Arc<str>> {
+    let path = text.trim().strip_prefix("{{")?.strip_suffix("}}")?.trim();
+    let mut parts = path.split('.');
+    let Variable::Source(mut node) = scope.context.variables.get(parts.next()?)? else {
+        return None;
+    };
+    for part in parts {
+        node = node.get(part)?.clone();
+    }
+    match &node.kind {
+        NodeKind::Str(inner, _) if is_template(inner) && depth < 10 => written_in_project(scope, inner, depth + 1),
+        NodeKind::Str(inner, _) if !is_template(inner) => Some(inner.clone()),
+        _ => None,
     }
 }
 
@@ -65,5 +90,52 @@ fn not_boolean(value: &Val, written: &str) -> Fault {
         Val::List(_) | Val::Tuple(_) | Val::Map(_) => fault.help(format!("write `{written} | length > 0`")),
         Val::Null => fault.help(format!("write `{written} is not none`")),
         _ => fault.help(format!("write `{written} | bool`, or set `ALLOW_BROKEN_CONDITIONALS`")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::base::{Node, Span};
+    use crate::template::{Context, Templar, Variable, Variables};
+
+    struct Host;
+
+    impl Variables for Host {
+        fn get(&self, name: &str) -> Option<Variable> {
+            let source = |text: &str| Some(Variable::Source(Node::text(Span::origin("<test>"), text)));
+            match name {
+                "rule" => source("name == 'web'"),
+                "alias" => source("{{ rule }}"),
+                "fact" => Some(Variable::Value("name == 'web'".into())),
+                "through" => source("{{ fact }}"),
+                "name" => Some(Variable::Value("web".into())),
+                _ => None,
+            }
+        }
+
+        fn names(&self) -> Vec<String> {
+            Vec::new()
+        }
+    }
+
+    fn holds(condition: &str) -> Option<bool> {
+        let context = Context { variables: std::sync::Arc::new(Host), search: Default::default(), controller: Default::default() };
+        Templar::new().condition(&Node::text(Span::origin("<test>"), condition), &context).ok()
+    }
+
+    #[test]
+    fn what_a_host_said_never_becomes_a_condition() {
+        assert_eq!(holds("{{ rule }}"), Some(true));
+        assert_eq!(holds("{{ alias }}"), Some(true));
+        assert_eq!(holds("{{ fact }}"), None);
+        assert_eq!(holds("{{ through }}"), None);
+        assert_eq!(holds("{{ 'name == \"web\"' }}"), None);
+    }
+
+    #[test]
+    fn a_condition_must_be_a_boolean() {
+        assert_eq!(holds("name == 'web'"), Some(true));
+        assert_eq!(holds("name"), None);
+        assert_eq!(holds(" "), None);
     }
 }
