@@ -13,6 +13,7 @@ use super::failure::Outcome;
 
 /// Serves a controller over stdin and stdout
 #[derive(Debug, Args)]
+#[command(after_help = "Example: hostler agent    (hostler run starts it on the hosts it works on)")]
 pub struct AgentArgs {}
 
 /// Serves until the controller is gone.
