@@ -40,6 +40,8 @@ fn an_unplugged_host_works_on_and_answers_when_it_is_plugged_in_again() {
     assert!(std::net::TcpStream::connect_timeout(&address, second).is_err());
     std::thread::sleep(second * 2);
     host.lab().set_plugged(&host.name, true).unwrap();
+    // Its networkd drops the address with the cable, and takes it again when it sees the carrier.
+    wait_until("the host answers again", || host.check("true"));
     assert_eq!(host.run("cat /run/alone"), "done");
 }
 

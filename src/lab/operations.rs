@@ -284,7 +284,7 @@ impl Lab {
         self.place(name)?.container().kill(name)
     }
 
-    /// Takes a running host off the network, or puts it back; what it does goes on.
+    /// Takes a running host off the network, or puts it back; what it does goes on. It answers again a moment after this returns.
     pub fn set_plugged(&self, name: &str, plugged: bool) -> Result<()> {
         self.place(name)?.container().set_link(plugged)
     }
