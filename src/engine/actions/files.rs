@@ -108,7 +108,8 @@ async fn copy_folder(call: &Call<'_>, src: &str, root: &Path, args: Map) -> Outc
     let dest = PathBuf::from(call.text("dest").unwrap_or_default());
     let follow = call.flag("local_follow", true);
     let mut total = Outcome::ok([("src", Value::from(src)), ("dest", dest.to_string_lossy().into_owned().into())].into_iter().collect());
-    let walk = walkdir::WalkDir::new(root).follow_links(follow).min_depth(usize::from(src.ends_with('/'))).sort_by_file_name();
+    // The folder itself comes first, so that the destination is there before anything is put in it.
+    let walk = walkdir::WalkDir::new(root).follow_links(follow).sort_by_file_name();
     for entry in walk {
         let entry = match entry {
             Ok(entry) => entry,
