@@ -75,7 +75,7 @@ impl Container {
         if self.is_running()? {
             let kill = group.join("cgroup.kill");
             fs::write(&kill, "1").map_err(LabError::io("stop the processes of", &group))?;
-            if !self.wait_until(false, Duration::from_secs(20))? {
+            if !self.wait_until(false, Duration::from_secs(60))? {
                 return Err(LabError::DoesNotStop { name: host.to_owned() });
             }
         }
