@@ -7,6 +7,7 @@ pub mod args;
 pub mod coerce;
 pub mod commands;
 pub mod control;
+pub mod crypto;
 pub mod database;
 pub mod facts;
 pub mod files;

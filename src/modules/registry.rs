@@ -92,6 +92,7 @@ pub fn all() -> &'static [&'static Entry] {
             super::accounts::MODULES,
             super::commands::MODULES,
             super::control::MODULES,
+            super::crypto::MODULES,
             super::database::MODULES,
             super::facts::MODULES,
             super::files::MODULES,

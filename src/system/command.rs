@@ -7,6 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
+use std::sync::{Arc, Mutex};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -269,10 +270,12 @@ pub(super) fn run_locally(command: &Command) -> Result<Completed> {
     let stdout = collect(child.stdout.take(), command.output.clone());
     let stderr = collect(child.stderr.take(), command.output.clone());
     let (status, timed_out) = wait(&mut child, pid, command.timeout).map_err(|error| cannot_start(command, &error))?;
+    // A program it left in the background may hold the pipes open for as long as it lives: what was said by now is all that counts.
+    let end = Instant::now() + LAST_WORDS;
     let completed = Completed {
         rc: status.code().unwrap_or_else(|| -status.signal().unwrap_or(1)),
-        stdout: stdout.join().unwrap_or_default(),
-        stderr: stderr.join().unwrap_or_default(),
+        stdout: stdout.take(end),
+        stderr: stderr.take(end),
         duration: started.elapsed(),
         timed_out,
     };
@@ -333,23 +336,40 @@ fn cannot_start(command: &Command, error: &std::io::Error) -> Failure {
     Failure::new(message).with("rc", error.raw_os_error().unwrap_or(2)).with("cmd", command.argv_text())
 }
 
-fn collect<R: Read + Send + 'static>(pipe: Option<R>, output: Option<OutputSink>) -> std::thread::JoinHandle<Vec<u8>> {
-    std::thread::spawn(move || {
-        let mut collected = Vec::new();
-        let Some(pipe) = pipe else { return collected };
-        let mut reader = BufReader::new(pipe);
-        loop {
-            let start = collected.len();
-            match reader.read_until(b'\n', &mut collected) {
-                Ok(0) | Err(_) => return collected,
-                Ok(_) => {
-                    if let Some(output) = &output {
-                        output(String::from_utf8_lossy(&collected[start..]).trim_end());
-                    }
-                }
-            }
+/// How long after its end a program's output may still be on the way.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// What a pipe gives, gathered by a thread of its own.
+struct Collector {
+    gathered: Arc<Mutex<Vec<u8>>>,
+    thread: std::thread::JoinHandle<()>,
+}
+
+impl Collector {
+    /// All of it; when the pipe is still open at `end`, what came until then.
+    fn take(self, end: Instant) -> Vec<u8> {
+        while !self.thread.is_finished() && Instant::now() < end {
+            std::thread::sleep(Duration::from_millis(1));
         }
-    })
+        std::mem::take(&mut *self.gathered.lock().unwrap_or_else(|poisoned| poisoned.into_inner()))
+    }
+}
+
+fn collect<R: Read + Send + 'static>(pipe: Option<R>, output: Option<OutputSink>) -> Collector {
+    let gathered = Arc::new(Mutex::new(Vec::new()));
+    let shared = gathered.clone();
+    let thread = std::thread::spawn(move || {
+        let Some(pipe) = pipe else { return };
+        let mut reader = BufReader::new(pipe);
+        let mut line = Vec::new();
+        while matches!(reader.read_until(b'\n', &mut line), Ok(length) if length > 0) {
+            if let Some(output) = &output {
+                output(String::from_utf8_lossy(&line).trim_end());
+            }
+            shared.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).append(&mut line);
+        }
+    });
+    Collector { gathered, thread }
 }
 
 fn wait(child: &mut Child, pid: u32, limit: Option<Duration>) -> std::io::Result<(std::process::ExitStatus, bool)> {

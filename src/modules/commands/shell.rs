@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::modules::{Module, Output, Rule, module_args};
-use crate::system::{Command, Result, System};
+use crate::system::{Command, Failure, Result, System};
 
 use super::outcome::{self, Run};
 
@@ -30,6 +30,8 @@ module_args! {
         stdin_add_newline: bool = true,
         /// Strip empty lines from the end of what it says.
         strip_empty_ends: bool = true,
+        /// Not for a shell, which expands its own variables; refused.
+        expand_argument_vars: Option<bool>,
     }
     rules [Rule::OneOf(&["_raw_params", "cmd"]), Rule::Exclusive(&["_raw_params", "cmd"])]
 }
@@ -39,6 +41,10 @@ impl Module for Shell {
     type Args = ShellArgs;
 
     fn run(args: ShellArgs, sys: &mut System) -> Result<Output> {
+        if args.expand_argument_vars.is_some() {
+            let message = "Unsupported parameters for (shell) module: expand_argument_vars";
+            return Err(Failure::new(message).at("expand_argument_vars"));
+        }
         let text = args._raw_params.or(args.cmd).unwrap_or_default();
         let shell = args.executable.unwrap_or_else(|| "/bin/sh".into());
         let command = Command::new(shell).arg("-c").arg(&text);
@@ -84,6 +90,14 @@ mod tests {
         assert!(lines[0].ends_with(path));
         let failure = really(&[("cmd", "true"), ("chdir", "/no/such/folder")]).expect_err("fails");
         assert!(failure.message.starts_with("Unable to change directory"), "{}", failure.message);
+    }
+
+    #[test]
+    fn a_program_left_in_the_background_is_not_waited_for() {
+        let started = std::time::Instant::now();
+        let output = really(&[("cmd", "sleep 20 & echo started")]).expect("runs").values;
+        assert_eq!(output.text("stdout"), Some("started"));
+        assert!(started.elapsed().as_secs() < 15);
     }
 
     #[test]

@@ -58,15 +58,15 @@ impl Module for WaitFor {
         sys.pause(Duration::from_secs(args.delay));
         let end = start + Duration::from_secs(args.timeout.max(args.delay));
         let mut found: Option<(Value, Value)> = None;
-        let only_time = args.port.is_none() && args.path.is_none();
+        if args.port.is_none() && args.path.is_none() {
+            // Nothing to look at: a wait for the time itself, after the delay.
+            sys.pause(Duration::from_secs(args.timeout));
+        }
         loop {
-            if !only_time && is_so(&args, pattern.as_ref(), end, sys, &mut found)? {
+            if is_so(&args, pattern.as_ref(), end, sys, &mut found)? {
                 break;
             }
             if Instant::now() >= end {
-                if only_time {
-                    break;
-                }
                 return Err(Failure::new(timeout_message(&args)).with("elapsed", start.elapsed().as_secs()));
             }
             sys.pause(Duration::from_secs(args.sleep).min(end.saturating_duration_since(Instant::now())));

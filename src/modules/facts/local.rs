@@ -40,7 +40,43 @@ fn fact(host: &Reader, path: &str) -> Result<Value, String> {
     if let Ok(json) = serde_json::from_str(&text) {
         return Ok(Value::from_json(json));
     }
-    ini(&text).ok_or_else(|| format!("error loading facts as JSON or ini - please check content: {path}"))
+    let sections = ini(&text).ok_or_else(|| format!("error loading facts as JSON or ini - please check content: {path}"))?;
+    interpolated(sections).map_err(|why| format!("error loading facts as ini - please check content: {path} ({why})"))
+}
+
+/// `%(name)s` becomes another option of the same section and `%%` a percent sign, as Python's `configparser` does it.
+fn interpolated(sections: Value) -> Result<Value, String> {
+    let Value::Map(sections) = sections else { return Ok(sections) };
+    let filled = sections.iter().map(|(name, options)| {
+        let Value::Map(options) = options else { return Ok((name.clone(), options.clone())) };
+        let filled = options.iter().map(|(key, value)| {
+            let text = expand(value.as_str().unwrap_or_default(), options, 10)?;
+            Ok((key.clone(), Value::from(text)))
+        });
+        Ok((name.clone(), Value::from(filled.collect::<Result<Vec<_>, String>>()?.into_iter().collect::<Map>())))
+    });
+    Ok(filled.collect::<Result<Vec<_>, String>>()?.into_iter().collect::<Map>().into())
+}
+
+fn expand(text: &str, options: &Map, depth: u32) -> Result<String, String> {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some(place) = rest.find('%') {
+        out.push_str(&rest[..place]);
+        let after = &rest[place + 1..];
+        if let Some(tail) = after.strip_prefix('%') {
+            out.push('%');
+            rest = tail;
+        } else if let (Some((name, tail)), true) = (after.strip_prefix('(').and_then(|inner| inner.split_once(")s")), depth > 0) {
+            let other = options.text(&name.to_lowercase()).ok_or_else(|| format!("`%({name})s` names no option of its section"))?;
+            out.push_str(&expand(other, options, depth - 1)?);
+            rest = tail;
+        } else {
+            return Err(format!("'%' must be followed by '%' or '(', found: '%{after}'"));
+        }
+    }
+    out.push_str(rest);
+    Ok(out)
 }
 
 /// Sections and options as Python's `configparser` reads them: option names in lower case, `[DEFAULT]` in every section, continued lines.
@@ -105,5 +141,8 @@ mod tests {
         assert_eq!(local.get("b").map(Value::to_repr).as_deref(), Some("{'main': {'colour': 'red\\nmore', 'x': '1'}}"));
         assert!(local.text("c").is_some_and(|text| text.starts_with("error loading facts")));
         assert_eq!(warnings.len(), 1);
+        let expanded = |text: &str| interpolated(ini(text).expect("is ini")).map(|value| value.to_repr());
+        assert_eq!(expanded("[a]\nx=1\ny=%(x)s%%").as_deref(), Ok("{'a': {'x': '1', 'y': '1%'}}"));
+        assert!(expanded("[a]\nx=50% of it").is_err());
     }
 }
