@@ -5,7 +5,7 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
-use crate::base::{Diagnostic, Map, Redactor, Span, Value};
+use crate::base::{Diagnostic, Map, Span, Value};
 
 /// A task as it runs in this run: a task of an include that runs twice has two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -388,113 +388,7 @@ impl Event {
             | Event::RunFinished { .. } => None,
         }
     }
-
-    /// Masks every known secret in the parts that can hold text from hosts, templates or the command line.
-    pub fn redact(&mut self, redactor: &Redactor) {
-        let text = |text: &mut String| {
-            if let std::borrow::Cow::Owned(masked) = redactor.redact(text) {
-                *text = masked;
-            }
-        };
-        match self {
-            Event::RunStarted(run) => run.command.iter_mut().for_each(text),
-            Event::PlayStarted(play) => text(&mut play.name),
-            Event::TaskStarted(task) => {
-                text(&mut task.name);
-                if let Some(arguments) = &mut task.arguments {
-                    arguments.iter_mut().for_each(|(_, value)| *value = redactor.redact_value(value));
-                }
-            }
-            Event::Output { line, .. } => text(line),
-            Event::ItemResult(result) | Event::HostResult(result) => result.redact(redactor),
-            Event::Retry { result, .. } => *result = redactor.redact_value(result),
-            Event::Included { item: Some(item), .. } => *item = redactor.redact_value(item),
-            Event::Link { detail, .. } => text(detail),
-            Event::Notice(notice) => redact_diagnostic(&mut notice.diagnostic, redactor),
-            Event::Finding { diagnostic } => redact_diagnostic(diagnostic, redactor),
-            Event::Message { text: message, .. } => text(message),
-            Event::Recap(recap) => recap.custom.iter_mut().for_each(|(_, value)| *value = redactor.redact_value(value)),
-            Event::PlaybookStarted { .. }
-            | Event::NoHostsMatched
-            | Event::NoHostsRemaining
-            | Event::HostTaskStarted { .. }
-            | Event::Async { .. }
-            | Event::Included { item: None, .. }
-            | Event::HandlerNotified { .. }
-            | Event::RunFinished { .. } => {}
-        }
-    }
-}
-
-impl TaskResult {
-    fn redact(&mut self, redactor: &Redactor) {
-        self.result = redactor.redact_value(&self.result);
-        self.diffs.iter_mut().for_each(|diff| *diff = redactor.redact_value(diff));
-        if let Some(item) = &mut self.item {
-            *item = redactor.redact_value(item);
-        }
-        self.notices.iter_mut().for_each(|notice| redact_diagnostic(&mut notice.diagnostic, redactor));
-        if let Some(error) = &mut self.error {
-            redact_diagnostic(error, redactor);
-        }
-    }
-}
-
-fn redact_diagnostic(diagnostic: &mut Diagnostic, redactor: &Redactor) {
-    let labels = diagnostic.labels.iter_mut().map(|label| &mut label.text);
-    for text in std::iter::once(&mut diagnostic.message).chain(diagnostic.causes.iter_mut()).chain(labels) {
-        if let std::borrow::Cow::Owned(masked) = redactor.redact(text) {
-            *text = masked;
-        }
-    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_recap_as_json_is_the_promised_line() {
-        let stats = HostStats { ok: 3, changed: 1, ..HostStats::default() };
-        let event = Event::Recap(Recap { hosts: [("idp1".into(), stats)].into_iter().collect(), custom: Map::new() });
-        assert_eq!(
-            serde_json::to_string(&event).expect("encodes"),
-            r#"{"event":"recap","hosts":{"idp1":{"ok":3,"changed":1,"unreachable":0,"failed":0,"skipped":0,"rescued":0,"ignored":0}}}"#
-        );
-    }
-
-    #[test]
-    fn an_event_survives_the_journal() {
-        let mut result = TaskResult::new(TaskId(7), "web", Status::Failed, Value::map([("rc", 1), ("delta", 2)]));
-        result.error = Some(Diagnostic::error("non-zero return code").at(&Span::new("site.yml", 4, 7)));
-        result.item = Some(Value::list(["a"]));
-        let event = Event::ItemResult(result);
-        let text = serde_json::to_string(&event).expect("encodes");
-        assert_eq!(serde_json::from_str::<Event>(&text).expect("decodes"), event);
-    }
-
-    #[test]
-    fn a_secret_is_masked_in_every_part_of_a_result() {
-        let redactor = Redactor::default();
-        redactor.learn("hunter22");
-        let mut result = TaskResult::new(TaskId(1), "web", Status::Failed, Value::map([("msg", "pw hunter22")]));
-        result.diffs = vec![Value::map([("before", "hunter22\n")])];
-        result.item = Some("hunter22".into());
-        result.error = Some(Diagnostic::error("no hunter22").cause("hunter22"));
-        let mut event = Event::HostResult(result);
-        event.redact(&redactor);
-        assert!(!serde_json::to_string(&event).expect("encodes").contains("hunter22"));
-    }
-
-    #[test]
-    fn a_delegated_result_is_labelled_as_ansible_does() {
-        let mut result = TaskResult::new(TaskId(1), "web", Status::Ok, Value::Null);
-        assert_eq!(result.label(), "web");
-        result.delegated_to = Some(Delegated { host: "db".into(), address: Some("10.0.0.2".into()) });
-        assert_eq!(result.label(), "web -> db(10.0.0.2)");
-        result.delegated_to = Some(Delegated { host: "db".into(), address: None });
-        assert_eq!(result.label(), "web -> db");
-        result.delegated_to = Some(Delegated { host: "web".into(), address: None });
-        assert_eq!(result.label(), "web");
-    }
-}
+mod tests;

@@ -3,6 +3,7 @@
 
 pub mod event;
 pub mod journal;
+mod redact;
 pub mod store;
 
 pub use event::{Event, Sink, TaskId, TaskResult};

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use crate::base::Value;
 use crate::history::event::{Event, Sink, Status, TaskId, TaskResult};
 
-use super::plain::{Notices, clean_debug, is_debug};
+use super::notices::Notices;
 use super::screen::{Color, Screen};
+use super::shapes::{clean_debug, is_debug};
 use super::{Options, diagnostic, difference, dump};
 
 pub struct AdHoc {

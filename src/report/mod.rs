@@ -9,9 +9,11 @@ pub mod difference;
 pub mod dump;
 pub mod duration;
 pub mod json;
+pub mod notices;
 pub mod past;
 pub mod plain;
 pub mod screen;
+pub mod shapes;
 pub mod terminal;
 
 pub use screen::Screen;

@@ -1,16 +1,18 @@
 //! Ansible's own lines (its `default` callback of 2.19), for pipes, files, CI and the scripts that read them.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use unicode_width::UnicodeWidthStr;
 
-use crate::base::{Diagnostic, Map, Value};
+use crate::base::{Map, Value};
 use crate::history::event::{
-    AsyncState, Event, HostStats, LinkState, Notice, NoticeKind, PlayStarted, Recap, Show, Sink, Status, TaskId, TaskResult, TaskStarted,
+    AsyncState, Event, HostStats, LinkState, PlayStarted, Recap, Show, Sink, Status, TaskId, TaskResult, TaskStarted,
 };
 
+use super::notices::Notices;
 use super::screen::{Color, Screen};
+use super::shapes::{clean_debug, is_debug, recap_line};
 use super::{Options, context, diagnostic, difference, dump};
 
 /// Writes events as `ansible-playbook` does.
@@ -22,12 +24,6 @@ pub struct Plain {
     /// Hosts go on by themselves in this play: a banner waits for the first result.
     is_free: bool,
     notices: Notices,
-}
-
-/// Warnings and errors that were shown, for each is shown once.
-#[derive(Default)]
-pub(super) struct Notices {
-    shown: HashSet<String>,
 }
 
 impl Plain {
@@ -338,32 +334,6 @@ impl Sink for Plain {
     }
 }
 
-impl Notices {
-    pub(super) fn notice(&mut self, notice: &Notice, screen: &mut Screen, options: &Options) {
-        let text = context::message(&notice.diagnostic);
-        match notice.kind {
-            NoticeKind::Warning => self.once(&format!("[WARNING]: {text}"), Color::Warning, true, screen),
-            NoticeKind::Deprecation if options.deprecation_warnings => {
-                let how = "[WARNING]: Deprecation warnings can be disabled by setting `deprecation_warnings=False` in ansible.cfg.\n";
-                self.once(how, Color::Warning, true, screen);
-                self.once(&format!("[DEPRECATION WARNING]: {text}"), Color::Deprecation, true, screen);
-            }
-            NoticeKind::Deprecation => {}
-        }
-    }
-
-    pub(super) fn error(&mut self, error: &Diagnostic, screen: &mut Screen, options: &Options) {
-        self.once(&format!("[ERROR]: {}", context::message(error)), Color::Failed, options.display_failed_stderr, screen);
-    }
-
-    fn once(&mut self, text: &str, color: Color, is_error: bool, screen: &mut Screen) {
-        if !self.shown.insert(text.to_owned()) {
-            return;
-        }
-        if is_error { screen.error_line(text, Some(color)) } else { screen.line(text, Some(color)) }
-    }
-}
-
 fn python_bool(flag: bool) -> &'static str {
     if flag { "True" } else { "False" }
 }
@@ -375,26 +345,6 @@ fn task_path(task: &TaskStarted) -> String {
 fn argument_text(arguments: &Map) -> String {
     let pairs: Vec<String> = arguments.iter().map(|(name, value)| format!("{name}={}", value.to_text())).collect();
     pairs.join(", ")
-}
-
-pub(super) fn is_debug(action: &str) -> bool {
-    matches!(action, "debug" | "ansible.builtin.debug" | "ansible.legacy.debug")
-}
-
-/// What `debug` was asked to say, without the rest of its result.
-pub(super) fn clean_debug(result: &Value) -> Value {
-    let Value::Map(map) = result else { return result.clone() };
-    let says_message = map.contains_key("msg");
-    let keep = |key: &str| {
-        if says_message {
-            return key == "msg";
-        }
-        !matches!(
-            key,
-            "changed" | "failed" | "skipped" | "invocation" | "skip_reason" | "ansible_loop_var" | "ansible_index_var" | "ansible_loop"
-        )
-    };
-    map.iter().filter(|(key, _)| key.as_str().is_none_or(keep)).map(|(key, value)| (key.clone(), value.clone())).collect::<Map>().into()
 }
 
 /// The items of a loop were shown one by one.
@@ -409,147 +359,5 @@ fn without_items(result: &Value) -> Value {
     }
 }
 
-fn recap_line(host: &str, stats: &HostStats, screen: &Screen) -> String {
-    let color = if stats.failed != 0 || stats.unreachable != 0 {
-        Color::Failed
-    } else if stats.changed != 0 {
-        Color::Changed
-    } else {
-        Color::Ok
-    };
-    let name = if screen.colored { format!("{:<37}", screen.paint(host, Some(color))) } else { format!("{host:<26}") };
-    let count = |word: &str, number: u64, color: Color| screen.paint(&format!("{word}={number:<4}"), (number != 0).then_some(color));
-    let counts = [
-        count("ok", stats.ok, Color::Ok),
-        count("changed", stats.changed, Color::Changed),
-        count("unreachable", stats.unreachable, Color::Unreachable),
-        count("failed", stats.failed, Color::Failed),
-        count("skipped", stats.skipped, Color::Skipped),
-        count("rescued", stats.rescued, Color::Ok),
-        count("ignored", stats.ignored, Color::Warning),
-    ];
-    format!("{name} : {}", counts.join(" "))
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::base::Span;
-
-    fn task(id: u64, name: &str, action: &str) -> Event {
-        Event::TaskStarted(TaskStarted {
-            id: TaskId(id),
-            name: name.to_owned(),
-            role: None,
-            action: action.into(),
-            span: Span::new("/srv/site.yml", 4, 7),
-            is_handler: false,
-            is_loop: false,
-            is_include: false,
-            arguments: None,
-            check: false,
-        })
-    }
-
-    fn result(id: u64, status: Status, map: &[(&str, Value)]) -> TaskResult {
-        TaskResult::new(TaskId(id), "h1", status, Value::map(map.iter().map(|(key, value)| (*key, value.clone()))))
-    }
-
-    fn shown(events: &[Event], options: Options) -> String {
-        let (screen, out, err) = Screen::captured();
-        let mut plain = Plain::new(screen, options);
-        events.iter().for_each(|event| plain.event(event));
-        format!("{}{}", out.text(), err.text()).trim_start_matches('\n').to_owned()
-    }
-
-    #[test]
-    fn banners_are_filled_to_the_width() {
-        let play = PlayStarted { name: "all".into(), hosts: vec![], roles: 0, tasks: 1, strategy: "linear".into(), check: false };
-        let text = shown(&[Event::PlayStarted(play), task(1, "Ok", "command")], Options::default());
-        assert_eq!(text, format!("PLAY [all] {}\n\nTASK [Ok] {}\n", "*".repeat(69), "*".repeat(70)));
-    }
-
-    #[test]
-    fn an_error_is_explained_once_and_each_host_shows_its_result() {
-        let failed = |host: &str| {
-            let mut failed = result(1, Status::Failed, &[("msg", "no".into()), ("changed", false.into())]);
-            failed.host = host.into();
-            failed.ignored = true;
-            failed.error = Some(Diagnostic::error("Task failed: no"));
-            Event::HostResult(failed)
-        };
-        let text = shown(&[task(1, "Fails", "fail"), failed("h1"), failed("h2")], Options::default());
-        insta::assert_snapshot!(text, @r#"
-        TASK [Fails] *******************************************************************
-        [ERROR]: Task failed: no
-        fatal: [h1]: FAILED! => {"changed": false, "msg": "no"}
-        ...ignoring
-        fatal: [h2]: FAILED! => {"changed": false, "msg": "no"}
-        ...ignoring
-        "#);
-    }
-
-    #[test]
-    fn hidden_hosts_hide_the_banner_too() {
-        let options = Options { display_ok_hosts: false, display_skipped_hosts: false, ..Options::default() };
-        let events = [
-            task(1, "Quiet", "command"),
-            Event::HostResult(result(1, Status::Ok, &[])),
-            task(2, "Loud", "command"),
-            Event::HostResult(result(2, Status::Changed, &[])),
-            Event::HostResult(result(2, Status::Skipped, &[])),
-        ];
-        insta::assert_snapshot!(shown(&events, options), @r"
-        TASK [Loud] ********************************************************************
-        changed: [h1]
-        ");
-    }
-
-    #[test]
-    fn debug_shows_what_it_was_asked_for_and_nothing_else() {
-        let mut said = result(1, Status::Ok, &[("msg", "hi".into()), ("changed", false.into())]);
-        said.show = Show::Always;
-        let mut variable = result(1, Status::Ok, &[("x", 1.into()), ("changed", false.into())]);
-        variable.show = Show::Always;
-        let events = [task(1, "debug", "debug"), Event::HostResult(said), Event::HostResult(variable)];
-        insta::assert_snapshot!(shown(&events, Options::default()), @r#"
-        TASK [debug] *******************************************************************
-        ok: [h1] => {
-            "msg": "hi"
-        }
-        ok: [h1] => {
-            "x": 1
-        }
-        "#);
-    }
-
-    #[test]
-    fn the_recap_is_in_columns_and_sorted() {
-        let stats = HostStats { ok: 29, changed: 12, skipped: 3, rescued: 1, ignored: 7, ..HostStats::default() };
-        let hosts = [("un".into(), HostStats { unreachable: 1, ..HostStats::default() }), ("h1".into(), stats)];
-        let text = shown(&[Event::Recap(Recap { hosts: hosts.into_iter().collect(), custom: Map::new() })], Options::default());
-        assert_eq!(
-            text.lines().skip(1).collect::<Vec<_>>(),
-            [
-                "h1                         : ok=29   changed=12   unreachable=0    failed=0    skipped=3    rescued=1    ignored=7   ",
-                "un                         : ok=0    changed=0    unreachable=1    failed=0    skipped=0    rescued=0    ignored=0   ",
-                "",
-            ]
-        );
-    }
-
-    #[test]
-    fn a_free_play_names_its_task_when_the_first_result_comes() {
-        let play = PlayStarted { name: "p".into(), hosts: vec![], roles: 0, tasks: 1, strategy: "free".into(), check: false };
-        let events = [
-            Event::PlayStarted(play),
-            task(1, "A", "command"),
-            task(2, "B", "command"),
-            Event::HostResult(result(2, Status::Changed, &[])),
-            Event::HostResult(result(1, Status::Changed, &[])),
-        ];
-        let text = shown(&events, Options::default());
-        let order: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("TASK [")).map(|line| &line[..1]).collect();
-        assert_eq!(order, ["B", "A"]);
-    }
-}
+mod tests;

@@ -11,8 +11,9 @@ use std::time::Instant;
 use crate::base::Value;
 use crate::history::event::{Event, Recap, Show, Sink, Status, TaskId, TaskResult, TaskStarted};
 
-use super::plain::{Notices, clean_debug, is_debug};
+use super::notices::Notices;
 use super::screen::{Color, Screen};
+use super::shapes::{clean_debug, is_debug};
 use super::{Options, diagnostic, difference, dump, duration};
 
 use lanes::Lanes;
