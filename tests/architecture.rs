@@ -108,7 +108,8 @@ fn every_folder_says_what_lives_there() {
 #[test]
 fn a_module_reaches_the_host_through_system_alone() {
     // `Command` is `system`'s own; the other way to start a program begins with `std::process`.
-    let doors = ["std::fs", "fs::read", "fs::write", "std::process", "env::var", "File::open", "File::create", "UnixStream", "TcpStream::connect("];
+    let doors =
+        ["std::fs", "fs::read", "fs::write", "std::process", "env::var", "File::open", "File::create", "UnixStream", "TcpStream::connect("];
     let mut wrong = Vec::new();
     for file in sources().into_iter().filter(|file| file.room == "modules") {
         let code = before_tests(&file.text);
