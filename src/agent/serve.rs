@@ -62,7 +62,7 @@ fn hello() -> Hello {
 
 fn run_tasks(queue: &Receiver<TaskRequest>, outbox: &Outbox, blobs: &LinkBlobs, current: &Current) {
     let mut real = System::local().with_blobs(Box::new(blobs.share()));
-    let mut dry: Option<System> = None;
+    let mut plan: Option<System> = None;
     let mut before_failed = false;
     for request in queue {
         if request.ahead && before_failed {
@@ -70,9 +70,11 @@ fn run_tasks(queue: &Receiver<TaskRequest>, outbox: &Outbox, blobs: &LinkBlobs, 
             continue;
         }
         current.store(request.id, Ordering::SeqCst);
-        let system = match request.check {
-            true => dry.get_or_insert_with(|| System::dry(Overlay::over_host()).with_blobs(Box::new(blobs.share()))),
-            false => &mut real,
+        let fresh = || System::dry(Overlay::over_host()).with_blobs(Box::new(blobs.share()));
+        let system = match (request.check, request.plan) {
+            (true, true) => plan.get_or_insert_with(fresh),
+            (true, false) => &mut fresh(),
+            (false, _) => &mut real,
         };
         let Outcome { reply } = task::run(&request, system, outbox);
         current.store(0, Ordering::SeqCst);

@@ -36,7 +36,7 @@ pub struct Call<'a> {
     pub timeout: Option<Duration>,
     environment: Vec<(String, String)>,
     place: Result<Place, Diagnostic>,
-    background: Option<Background>,
+    pub background: Option<Background>,
 }
 
 /// `async`.
@@ -124,6 +124,7 @@ impl<'a> Call<'a> {
             module: entry.name.to_owned(),
             args,
             check: self.check,
+            plan: self.run.request.check,
             diff: self.diff,
             environment: self.environment.clone(),
             ..TaskRequest::default()

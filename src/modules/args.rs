@@ -64,6 +64,7 @@ impl Given {
         let found = std::iter::once(name).chain(aliases.iter().copied()).find_map(|known| self.values.remove(known));
         match found {
             // Ansible takes an explicit null as "not given".
+            Some(Value::Null) if T::TAKES_NULL => T::from_arg(&Value::Null).map_err(|why| Failure::new(why).at(name)),
             Some(Value::Null) | None => {
                 default.or_else(T::missing).ok_or_else(|| Failure::new(format!("missing required arguments: {name}")).at(name))
             }

@@ -43,6 +43,9 @@ pub trait FromArg: Sized {
     /// The texts allowed, when only some are.
     const CHOICES: &'static [&'static str] = &[];
 
+    /// Whether an explicit null means something else than "not given".
+    const TAKES_NULL: bool = false;
+
     /// Converts what was given; the error completes the sentence "argument `x` …".
     fn from_arg(value: &Value) -> Result<Self, String>;
 

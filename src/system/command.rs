@@ -236,7 +236,7 @@ impl System {
         out
     }
 
-    fn surrounded(&self, mut command: Command) -> Command {
+    pub(super) fn surrounded(&self, mut command: Command) -> Command {
         let mut environment = self.context.environment.clone();
         environment.append(&mut command.environment);
         command.environment = environment;
@@ -287,10 +287,10 @@ pub(super) fn run_locally(command: &Command) -> Result<Completed> {
 /// The process groups of programs that run now: what a cancelled task must take with it.
 static RUNNING: Mutex<BTreeSet<u32>> = Mutex::new(BTreeSet::new());
 
-struct Running(u32);
+pub(super) struct Running(u32);
 
 impl Running {
-    fn note(pid: u32) -> Self {
+    pub(super) fn note(pid: u32) -> Self {
         RUNNING.lock().unwrap_or_else(PoisonError::into_inner).insert(pid);
         Running(pid)
     }
@@ -325,7 +325,7 @@ impl Drop for UmaskGuard {
     }
 }
 
-fn cannot_start(command: &Command, error: &std::io::Error) -> Failure {
+pub(super) fn cannot_start(command: &Command, error: &std::io::Error) -> Failure {
     let program = command.program();
     let folder = command.working_directory.as_deref().filter(|folder| !folder.is_dir());
     let message = match folder {

@@ -8,6 +8,7 @@ pub mod backend;
 pub mod command;
 pub mod content;
 pub mod effect;
+pub mod encoding;
 pub mod error;
 pub mod files;
 pub mod glob;
@@ -17,6 +18,7 @@ pub mod overlay;
 pub mod packages;
 pub mod postgres;
 pub mod services;
+pub mod terminal;
 pub mod unpack;
 
 use std::path::PathBuf;
@@ -30,12 +32,14 @@ pub use backend::Backend;
 pub use command::{Command, Completed, Known};
 pub use content::{Access, Checksum, Stream, stream_of};
 pub use effect::{Diff, Effect, FileChange};
+pub use encoding::Decoded;
 pub use error::{Failure, Result};
 pub use files::{FileKind, Metadata, WriteFile, Written};
 pub use local::Local;
 pub use overlay::Overlay;
 pub use packages::Package;
 pub use services::{Unit, UnitChange};
+pub use terminal::Answer;
 pub use unpack::{NewFileDefaults, UnpackedEntry, UnpackedKind, Unpacking};
 
 /// Where file contents that the controller holds come from: by SHA-256, only when the host does not have them already.

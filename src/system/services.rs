@@ -106,6 +106,15 @@ impl System {
         Ok(Unit { load_state: "loaded".into(), file_state: "disabled".into(), ..unit })
     }
 
+    /// The links that make a unit start with others, as `systemctl is-enabled --full` names them.
+    pub fn query_unit_links(&self, name: &str) -> Result<Vec<String>> {
+        let name = unit_name(name);
+        let (scope, unit) = scope_of(&name);
+        let asked = Command::new("systemctl").args(scope).args(["is-enabled", "--full", "--"]).arg(unit);
+        let said = self.query_command(asked.env("LC_ALL", "C.UTF-8"))?.stdout_text();
+        Ok(said.lines().skip(1).map(|line| line.trim().to_owned()).collect())
+    }
+
     /// Whether an earlier task of a plan would bring the unit: its file, or a package (nobody knows which units a package brings before it
     /// is there).
     fn unit_is_planned(&self, name: &str) -> bool {

@@ -82,6 +82,9 @@ pub struct TaskRequest {
     pub module: String,
     pub args: Map,
     pub check: bool,
+    /// Check mode of the whole run: what this task would change is believed by the tasks after it. A single task in check mode leaves no
+    /// trace for the others, which run for real.
+    pub plan: bool,
     pub diff: bool,
     pub environment: Vec<(String, String)>,
     /// Seconds after which the task is ended.

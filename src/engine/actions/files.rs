@@ -263,7 +263,11 @@ fn template_locals(call: &Call<'_>, path: &Path, dest: &str) -> Map {
 /// `script`: a file of the project's runs on the host.
 pub async fn script(call: &Call<'_>) -> Outcome {
     let mut args = call.args.clone();
-    let text = call.text("_raw_params").or_else(|| call.text("cmd")).unwrap_or_default();
+    let text = match (call.text("_raw_params"), call.text("cmd")) {
+        (None, None) => return Outcome::failed("one of the following is required: _raw_params, cmd"),
+        (Some(_), Some(_)) => return Outcome::failed("parameters are mutually exclusive: _raw_params|cmd"),
+        (free, cmd) => free.or(cmd).unwrap_or_default(),
+    };
     let words = crate::system::files::split_words(&text);
     let Some(program) = words.first() else { return Outcome::failed("the script to run is not named") };
     let path = match find(call, "files", program) {

@@ -43,6 +43,9 @@ pub const NAMES: &[&str] = &[
 
 /// Runs the action of a call, when it is one of these; `None`: it is a module's alone.
 pub async fn run(call: &Call<'_>) -> Option<Outcome> {
+    if let Some(refusal) = refused(call) {
+        return Some(refusal);
+    }
     Some(match call.task.short_action() {
         "add_host" => inventory::add_host(call),
         "assemble" => files::assemble(call).await,
@@ -67,4 +70,39 @@ pub async fn run(call: &Call<'_>) -> Option<Outcome> {
         "wait_for_connection" => wait::wait_for_connection(call).await,
         _ => return None,
     })
+}
+
+/// Options of the actions that no module declares; other actions check theirs themselves.
+const OPTIONS: &[(&str, &[&str])] = &[
+    ("fail", &["msg"]),
+    ("group_by", &["key", "parents"]),
+    (
+        "reboot",
+        &[
+            "boot_time_command",
+            "connect_timeout",
+            "msg",
+            "post_reboot_delay",
+            "pre_reboot_delay",
+            "reboot_command",
+            "reboot_timeout",
+            "search_paths",
+            "test_command",
+        ],
+    ),
+    ("set_stats", &["aggregate", "data", "per_host"]),
+    ("wait_for_connection", &["connect_timeout", "delay", "sleep", "timeout"]),
+];
+
+/// What an action of the controller's cannot do: unknown options, and `async`, since only modules run on without the controller.
+fn refused(call: &Call<'_>) -> Option<Outcome> {
+    let (short, name) = (call.task.short_action(), &call.task.action.name);
+    let own = NAMES.contains(&short) && !matches!(short, "gather_facts" | "async_status");
+    if own && call.background.is_some() {
+        return Some(Outcome::failed(format!("This action ({name}) does not support async.")));
+    }
+    let (_, known) = OPTIONS.iter().find(|(action, _)| *action == short)?;
+    let unknown: Vec<String> = call.args.keys().map(ToString::to_string).filter(|option| !known.contains(&option.as_str())).collect();
+    let first = unknown.first()?;
+    Some(call.wrong(first, format!("Invalid options for {name}: {}", unknown.join(","))))
 }

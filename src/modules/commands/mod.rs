@@ -1,6 +1,7 @@
 //! Modules that run what the user wrote: commands, shells, scripts.
 
 mod command;
+mod expect;
 mod outcome;
 mod raw;
 mod script;
@@ -8,5 +9,10 @@ mod shell;
 
 use super::registry::Entry;
 
-pub(super) const MODULES: &[Entry] =
-    &[Entry::of::<command::RunCommand>(), Entry::of::<raw::Raw>(), Entry::of::<script::Script>(), Entry::of::<shell::Shell>()];
+pub(super) const MODULES: &[Entry] = &[
+    Entry::of::<command::RunCommand>(),
+    Entry::of::<expect::Expect>(),
+    Entry::of::<raw::Raw>(),
+    Entry::of::<script::Script>(),
+    Entry::of::<shell::Shell>(),
+];

@@ -19,7 +19,7 @@ impl Module for Ping {
 
     fn run(args: PingArgs, _sys: &mut System) -> Result<Output> {
         if args.data == "crash" {
-            return Err(Failure::new("boom"));
+            return Err(Failure::new("Task failed: Module failed: boom"));
         }
         Ok(Output::new().with("ping", args.data))
     }

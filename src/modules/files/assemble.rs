@@ -62,7 +62,7 @@ impl Module for Assemble {
             .attributes(args.file.wanted())
             .backup(args.backup)
             .validate(args.validate)
-            .in_place(args.file.unsafe_writes);
+            .in_place(args.file.may_write_in_place(sys));
         let written = sys.write_file(file)?;
         let output = Output::new().with("src", shown).with("dest", args.dest.to_string_lossy().into_owned());
         let mut output = output.with("checksum", sha1).with("md5sum", md5).message("OK");

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::modules::coerce::truth;
 use crate::modules::{Output, module_args};
 use crate::system::{Attributes, FileKind, Metadata, Mode, Result, System};
 
@@ -25,7 +26,7 @@ module_args! {
         /// SELinux level; has no effect on a host without SELinux.
         selevel: Option<String>,
         /// Write the file where it stands when it cannot be replaced by a rename.
-        unsafe_writes: bool = false,
+        unsafe_writes: Option<bool>,
     }
 }
 
@@ -34,6 +35,14 @@ impl FileAttributes {
     pub fn wanted(&self) -> Attributes {
         let mode = self.mode.clone().filter(|mode| *mode != Mode::Preserve);
         Attributes { owner: self.owner.clone(), group: self.group.clone(), mode, flags: self.attributes.clone() }
+    }
+}
+
+impl FileAttributes {
+    /// Whether a file may be overwritten where it stands; the task's environment may say so for all its modules.
+    pub fn may_write_in_place(&self, sys: &System) -> bool {
+        let by_environment = || sys.query_environment("ANSIBLE_UNSAFE_WRITES").and_then(|text| truth(&text.into()));
+        self.unsafe_writes.or_else(by_environment).unwrap_or(false)
     }
 }
 

@@ -169,7 +169,7 @@ fn copy_file(args: &CopyArgs, source: &Source, mut dest: PathBuf, sys: &mut Syst
     if !args.force && (found.is_some() || link) {
         return with_path_info(output().message("file already exists"), &dest, sys);
     }
-    require_folder(&dest, args.file.unsafe_writes, sys)?;
+    require_folder(&dest, args.file.may_write_in_place(sys), sys)?;
     if found.as_ref().is_some_and(Metadata::is_file) && (!link || args.follow) && is_same(source, &dest, sys)? {
         sys.set_attributes(&dest, &args.file.wanted())?;
         let output = output().with("checksum", sha1).with("path", dest.to_string_lossy().into_owned());
@@ -189,7 +189,7 @@ fn copy_file(args: &CopyArgs, source: &Source, mut dest: PathBuf, sys: &mut Syst
         .attributes(attributes)
         .backup(args.backup)
         .validate(args.validate.clone())
-        .in_place(args.file.unsafe_writes)
+        .in_place(args.file.may_write_in_place(sys))
         .replace_link(!args.follow);
     let written = sys.write_file(file)?;
     if let Source::Host(_, original) = source {

@@ -61,7 +61,7 @@ impl Writing<'_> {
                     .attributes(asked)
                     .backup(self.backup)
                     .validate(self.validate.cloned())
-                    .in_place(self.file.unsafe_writes);
+                    .in_place(self.file.may_write_in_place(sys));
                 sys.write_file(file)?.backup_file
             }
             None => {

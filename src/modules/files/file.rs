@@ -1,6 +1,7 @@
 //! `ansible.builtin.file`: a path is a file, a folder, a link or nothing, with the owner, group, mode and times asked for.
 
 use std::collections::BTreeSet;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use crate::modules::{Module, Output, choices, module_args};
@@ -48,6 +49,8 @@ module_args! {
         access_time_format: String = "%Y%m%d%H%M.%S",
         /// Internal: the name to use inside `path` when that is a folder.
         _original_basename: Option<String>,
+        /// Internal: only tell whether the file looks binary.
+        _diff_peek: Option<bool>,
     }
     flatten { file: FileAttributes }
 }
@@ -68,6 +71,9 @@ impl Module for File {
             return Err(Failure::new("src option requires state to be 'link' or 'hard'").with("path", text).at("src"));
         }
         let stamps = stamps(&args, state)?;
+        if args._diff_peek.is_some() {
+            return Ok(Output::new().with("path", text).with("appears_binary", appears_binary(&args.path, sys)));
+        }
         if state != State::Absent {
             sys.warn_of_unknown_accounts(&args.file.wanted());
         }
@@ -83,6 +89,13 @@ impl Module for File {
             State::Hard => file_links::ensure_hard_link(&args, stamps, sys),
         }
     }
+}
+
+/// Whether a file's beginning holds a zero byte; one that cannot be read is taken for text.
+fn appears_binary(path: &Path, sys: &System) -> bool {
+    let mut head = Vec::new();
+    let read = sys.query_stream(path).map(|stream| stream.take(8192).read_to_end(&mut head));
+    matches!(read, Ok(Ok(_))) && head.contains(&0)
 }
 
 /// A file that is meant to be inside a folder that was given: the controller's `_original_basename`, or the source's name.
@@ -259,6 +272,17 @@ mod tests {
         assert!(!machine.task_once("file: { path: /srv/a, state: touch }").expect("runs").effects.is_empty());
         machine.task("file: { path: /srv/new, state: touch, modification_time: preserve, access_time: preserve }").expect("runs");
         assert_eq!(machine.sys.query_text(Path::new("/srv/new")).expect("reads"), "");
+    }
+
+    #[test]
+    fn a_peek_tells_binary_from_text_and_changes_nothing() {
+        let mut machine = Machine::new(Overlay::empty().with_file("/srv/a", "1").with_file("/srv/b", "a\0b"));
+        let mut peek = |path: &str| {
+            let ran = machine.task(&format!("file: {{ path: {path}, mode: '0600', _diff_peek: true }}")).expect("runs");
+            assert!(ran.effects.is_empty());
+            ran.output.values.get("appears_binary").cloned()
+        };
+        assert_eq!((peek("/srv/a"), peek("/srv/b")), (Some(false.into()), Some(true.into())));
     }
 
     #[test]

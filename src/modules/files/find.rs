@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use crate::base::{Map, Pattern, PatternFlags, Value};
 use crate::modules::{Module, Output, choices, module_args};
-use crate::system::{Failure, Metadata, Mode, Result, System};
+use crate::system::{Decoded, Failure, Metadata, Mode, Result, System};
 
 use super::edit;
 use super::stat::Algorithm;
@@ -214,7 +214,7 @@ struct Filter {
     excludes: Vec<Pattern>,
     contains: Option<Pattern>,
     whole_file: bool,
-    lossy: bool,
+    encoding: Option<String>,
     age: Option<i64>,
     stamp: AgeStamp,
     size: Option<i64>,
@@ -238,13 +238,12 @@ impl Filter {
         if let Some(limit) = args.limit.filter(|limit| *limit <= 0) {
             return Err(Failure::new(format!("limit cannot be {limit} (use None for unlimited)")).at("limit"));
         }
-        let encoding = args.encoding.as_deref().map(|name| name.to_ascii_lowercase().replace(['-', '_'], ""));
         Ok(Filter {
             patterns: all(&args.patterns, "patterns")?,
             excludes: all(args.excludes.as_deref().unwrap_or_default(), "excludes")?,
             contains,
             whole_file: args.read_whole_file,
-            lossy: encoding.is_some_and(|name| matches!(name.as_str(), "latin1" | "iso88591" | "cp1252")),
+            encoding: args.encoding.clone(),
             age: amount(args.age.as_deref(), &[("s", 1), ("m", 60), ("h", 3600), ("d", 86_400), ("w", 604_800)], "age")?,
             stamp: args.age_stamp,
             size: amount(args.size.as_deref(), &[("b", 1), ("k", 1 << 10), ("m", 1 << 20), ("g", 1 << 30), ("t", 1 << 40)], "size")?,
@@ -279,12 +278,18 @@ impl Filter {
     fn content(&self, path: &Path, sys: &System) -> Result<bool> {
         let Some(contains) = &self.contains else { return Ok(true) };
         let Ok(bytes) = sys.query_content(path) else { return Ok(false) };
-        let text = match std::str::from_utf8(&bytes) {
-            Ok(text) => text.to_owned(),
-            Err(_) if self.lossy => bytes.iter().map(|byte| char::from(*byte)).collect(),
-            Err(_) => {
-                let message = format!("Failed to read the file {} due to an encoding error. current encoding: utf-8", path.display());
-                return Err(Failure::new(message));
+        let encoding = self.encoding.as_deref();
+        let text = match sys.decode(encoding.unwrap_or("utf-8"), &bytes)? {
+            Decoded::Text(text) => text.replace("\r\n", "\n"),
+            Decoded::UnknownEncoding => {
+                return Err(Failure::new(format!("unknown encoding: {}", encoding.unwrap_or_default())).at("encoding"));
+            }
+            Decoded::Invalid => {
+                let encoding = encoding.unwrap_or("None (default determined by the Python built-in function \"open\")");
+                let place = path.display();
+                return Err(Failure::new(format!(
+                    "Failed to read the file {place} due to an encoding error. current encoding: {encoding}"
+                )));
             }
         };
         if self.whole_file {
@@ -386,6 +391,16 @@ mod tests {
         assert_eq!(found("size: -6"), ["/srv/b.txt"]);
         assert_eq!(found("mode: '0600'"), Vec::<String>::new());
         assert_eq!(found("age: 1d"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn content_is_read_in_the_encoding_asked_for() {
+        let mut machine = Machine::new(Overlay::empty().with_file("/srv/a", "caf\u{e9}\n"));
+        let ran = machine.task("find: { paths: /srv, contains: 'caf\u{c3}', encoding: latin-1 }").expect("runs");
+        assert_eq!(ran.output.values.get("matched"), Some(&Value::Int(1)));
+        let ran = machine.task("find: { paths: /srv, contains: c, encoding: ascii }").expect("runs");
+        let why = ran.output.values.get("skipped_paths").and_then(|paths| paths.get("/srv")).and_then(Value::as_str);
+        assert_eq!(why, Some("Failed to read the file /srv/a due to an encoding error. current encoding: ascii"));
     }
 
     #[test]

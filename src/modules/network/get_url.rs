@@ -111,7 +111,8 @@ fn write(args: &GetUrlArgs, response: Response, dest: &Path, elapsed: u64, sys: 
         .with("checksum_dest", before)
         .with("md5sum", Checksum::Md5.of(&response.body))
         .with("src", response.url.as_str());
-    let file = WriteFile::new(dest, response.body).attributes(args.file.wanted()).backup(args.backup).in_place(args.file.unsafe_writes);
+    let file =
+        WriteFile::new(dest, response.body).attributes(args.file.wanted()).backup(args.backup).in_place(args.file.may_write_in_place(sys));
     let written = sys.write_file(file)?;
     let output = match written.backup_file {
         Some(backup) => output.with("backup_file", backup.to_string_lossy().into_owned()),

@@ -261,7 +261,7 @@ fn write(args: &UriArgs, dest: &std::path::Path, response: Response, sys: &mut S
         _ => dest.to_owned(),
     };
     if response.status != 304 {
-        sys.write_file(WriteFile::new(&path, response.body).attributes(args.file.wanted()).in_place(args.file.unsafe_writes))?;
+        sys.write_file(WriteFile::new(&path, response.body).attributes(args.file.wanted()).in_place(args.file.may_write_in_place(sys)))?;
     }
     Ok(path)
 }

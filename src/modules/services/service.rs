@@ -1,41 +1,28 @@
 //! `ansible.builtin.service`: services by whatever manager the host has; here that is systemd.
 
-use std::time::Duration;
-
-use crate::modules::{Module, Output, Rule, choices, module_args};
+use crate::modules::{Module, Output, module_args};
 use crate::system::{Failure, Result, System};
 
-use super::systemd_service::{Scope, State, Wish, apply};
+use super::systemd_service::{ASKS, SystemdArgs, SystemdService};
 
 pub struct Service;
 
-choices! {
-    pub enum ServiceState { Started = "started" | "running", Stopped = "stopped", Restarted = "restarted", Reloaded = "reloaded" }
-}
-
 module_args! {
-    /// Starts, stops and enables services.
+    /// Starts, stops and enables services; takes the options of the host's service manager too.
     pub struct ServiceArgs {
-        /// Name of the service.
-        name: String,
-        /// Whether it should run; `restarted` and `reloaded` happen each time.
-        state: Option<ServiceState>,
-        /// Whether it should start at boot.
-        enabled: Option<bool>,
-        /// Seconds between stopping and starting for `restarted`.
-        sleep: Option<u64>,
         /// The service manager to use; found out when not given.
         r#use: String = "auto",
-    }
-    accepts {
         /// For init scripts without `status`; systemd knows.
-        pattern: String,
+        pattern: Option<String>,
         /// For OpenRC.
-        runlevel: String,
+        runlevel: Option<String>,
+        /// For init scripts: seconds between stopping and starting.
+        sleep: Option<u64>,
         /// For init scripts.
-        arguments | "args": String,
+        arguments | "args": Option<String>,
     }
-    rules [Rule::OneOf(&["state", "enabled"])]
+    flatten { systemd: SystemdArgs }
+    rules [ASKS]
 }
 
 impl Module for Service {
@@ -43,26 +30,20 @@ impl Module for Service {
     type Args = ServiceArgs;
 
     fn run(args: ServiceArgs, sys: &mut System) -> Result<Output> {
-        if !matches!(args.r#use.as_str(), "auto" | "systemd" | "service" | "ansible.builtin.systemd" | "ansible.legacy.systemd") {
+        let manager = args.r#use.rsplit('.').next().unwrap_or_default();
+        if !matches!(manager, "auto" | "systemd" | "systemd_service" | "service") {
             return Err(Failure::new(format!("service manager `{}` is not supported; systemd is", args.r#use)).at("use"));
         }
-        let wish =
-            |state: Option<State>| Wish { name: args.name.clone(), scope: Scope::System, enabled: args.enabled, masked: None, state };
-        let output = Output::new().with("name", args.name.clone());
-        let state = args.state.map(|state| match state {
-            ServiceState::Started => State::Started,
-            ServiceState::Stopped => State::Stopped,
-            ServiceState::Restarted => State::Restarted,
-            ServiceState::Reloaded => State::Reloaded,
-        });
-        match (state, args.sleep) {
-            (Some(State::Restarted), Some(seconds)) => {
-                apply(&wish(Some(State::Stopped)), &[], sys, output.clone())?;
-                sys.pause(Duration::from_secs(seconds));
-                apply(&wish(Some(State::Started)), &[], sys, output)
-            }
-            _ => apply(&wish(state), &[], sys, output),
+        let unused = [
+            ("pattern", args.pattern.is_some()),
+            ("runlevel", args.runlevel.is_some()),
+            ("sleep", args.sleep.is_some()),
+            ("arguments", args.arguments.is_some()),
+        ];
+        for (option, _) in unused.iter().filter(|(_, given)| *given) {
+            sys.warn(format!("Ignoring \"{option}\" as it is not used in \"systemd\""));
         }
+        SystemdService::run(args.systemd, sys)
     }
 }
 
@@ -79,5 +60,12 @@ mod tests {
         assert_eq!(ran.effects.len(), 1);
         assert_eq!(ran.output.values.text("state"), Some("started"));
         assert!(machine.refusal("service: { name: web }").starts_with("one of the following is required"));
+    }
+
+    #[test]
+    fn options_of_systemd_are_taken_and_those_of_init_scripts_warned_of() {
+        let mut machine = Machine::new(Overlay::empty());
+        machine.task_once("service: { daemon-reload: true, pattern: web }").expect("runs");
+        assert_eq!(machine.sys.warnings(), ["Ignoring \"pattern\" as it is not used in \"systemd\""]);
     }
 }

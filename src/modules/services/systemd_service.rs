@@ -14,6 +14,9 @@ choices! {
     pub enum Scope { System = "system", User = "user", Global = "global" }
 }
 
+/// Something must be asked for.
+pub(super) const ASKS: Rule = Rule::OneOf(&["state", "enabled", "masked", "daemon_reload", "daemon_reexec"]);
+
 module_args! {
     /// Starts, stops, enables and masks systemd units.
     pub struct SystemdArgs {
@@ -36,7 +39,7 @@ module_args! {
         /// Do not wait for the unit.
         no_block: bool = false,
     }
-    rules [Rule::OneOf(&["state", "enabled", "masked", "daemon_reload", "daemon_reexec"])]
+    rules [ASKS]
 }
 
 impl Module for SystemdService {
@@ -74,12 +77,12 @@ impl Module for SystemdService {
 }
 
 /// What a unit should be.
-pub struct Wish {
-    pub name: String,
-    pub scope: Scope,
-    pub enabled: Option<bool>,
-    pub masked: Option<bool>,
-    pub state: Option<State>,
+struct Wish {
+    name: String,
+    scope: Scope,
+    enabled: Option<bool>,
+    masked: Option<bool>,
+    state: Option<State>,
 }
 
 impl Wish {
@@ -118,7 +121,7 @@ fn reload_manager(args: &SystemdArgs, verb: &'static str, sys: &mut System) -> R
 }
 
 /// Makes a unit as wished: mask, then enable, then start, each only when it is not so.
-pub fn apply(wish: &Wish, switches: &[&str], sys: &mut System, mut output: Output) -> Result<Output> {
+fn apply(wish: &Wish, switches: &[&str], sys: &mut System, mut output: Output) -> Result<Output> {
     let key = wish.key();
     let unit = sys.query_unit(&key)?;
     if unit.exists() && !unit.is_masked() && unit.load_state == "error" {
@@ -135,7 +138,7 @@ pub fn apply(wish: &Wish, switches: &[&str], sys: &mut System, mut output: Outpu
     }
     if let Some(enabled) = wish.enabled {
         wish.require(&unit)?;
-        if enabled != is_enabled(&unit) {
+        if enabled != is_enabled(&unit, &key, sys)? {
             let verb = if enabled { "enable" } else { "disable" };
             change(sys, switches, verb, &key, UnitChange { enabled: Some(enabled), ..UnitChange::default() })
                 .map_err(|failure| reworded(failure, format!("Unable to {verb} service {}", wish.name)))?;
@@ -156,9 +159,14 @@ pub fn apply(wish: &Wish, switches: &[&str], sys: &mut System, mut output: Outpu
     Ok(output)
 }
 
-/// Whether a unit counts as enabled: one that is so only until the next boot, by an alias or by another unit is enabled again.
-fn is_enabled(unit: &Unit) -> bool {
-    matches!(unit.file_state.as_str(), "enabled" | "static" | "generated" | "transient")
+/// Whether a unit counts as enabled. One that is so only until the next boot, by an alias or by another unit counts when `is-enabled` can
+/// name the links that make it so.
+fn is_enabled(unit: &Unit, key: &str, sys: &System) -> Result<bool> {
+    match unit.file_state.as_str() {
+        "enabled" | "static" | "generated" | "transient" => Ok(true),
+        "enabled-runtime" | "indirect" | "alias" => Ok(sys.query_unit_links(key)?.iter().any(|link| !link.is_empty())),
+        _ => Ok(false),
+    }
 }
 
 /// The verb that brings a unit to a state, and what it does; `None`: it is there.
@@ -258,6 +266,21 @@ mod tests {
         let mut machine = Machine::new(Overlay::empty().with_unit(masked));
         let ran = machine.task("systemd: { name: web, masked: false, state: started }").expect("runs");
         assert_eq!(ran.effects.len(), 2);
+    }
+
+    #[test]
+    fn a_unit_that_another_one_enables_is_enabled_once() {
+        let linked = |links: &'static str| {
+            move |command: &crate::system::Command| {
+                let asked = command.argv_text().contains(&"is-enabled".to_owned());
+                asked.then(|| crate::system::Completed { stdout: format!("indirect\n{links}").into_bytes(), ..Default::default() })
+            }
+        };
+        let mut machine = Machine::new(Overlay::empty().with_unit(unit("inactive", "indirect")).answer(linked("")));
+        assert_eq!(machine.task("systemd: { name: web, enabled: true }").expect("runs").effects.len(), 1);
+        let links = "  /etc/systemd/system/sockets.target.wants/web.socket\n";
+        let mut machine = Machine::new(Overlay::empty().with_unit(unit("inactive", "indirect")).answer(linked(links)));
+        assert_eq!(machine.task("systemd: { name: web, enabled: true }").expect("runs").effects.len(), 0);
     }
 
     #[test]
