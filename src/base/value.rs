@@ -147,6 +147,13 @@ impl Map {
     }
 
     /// Removes a key and keeps the order of the others.
+    /// Sets what is not there yet.
+    pub fn insert_default(&mut self, key: &str, value: impl Into<Value>) {
+        if !self.contains_key(key) {
+            self.insert(key, value);
+        }
+    }
+
     pub fn remove(&mut self, key: &str) -> Option<Value> {
         self.0.shift_remove(&Text(key))
     }

@@ -20,6 +20,7 @@ use super::keywords::TaskKeywords;
 use super::outcome::Outcome;
 use super::state::{Run, read};
 use super::variables::HostScope;
+use super::words::Failing;
 
 /// Everything one execution needs.
 pub struct Call<'a> {
@@ -39,6 +40,9 @@ pub struct Call<'a> {
     pub background: Option<Background>,
 }
 
+/// The longest `timeout` of a task in seconds, as ansible-core has it.
+const LONGEST_TIMEOUT: f64 = 100_000_000.0;
+
 /// `async`.
 #[derive(Clone, Copy, Debug)]
 pub struct Background {
@@ -51,15 +55,21 @@ impl<'a> Call<'a> {
     ///
     /// # Errors
     /// A template or keyword is wrong, at its place.
-    pub fn prepare(cursor: &'a Cursor, task: &'a Arc<Task>, batch: &'a Arc<Batch>, scope: &'a HostScope) -> Result<Self, Diagnostic> {
+    pub fn prepare(cursor: &'a Cursor, task: &'a Arc<Task>, batch: &'a Arc<Batch>, scope: &'a HostScope) -> Result<Self, Box<Outcome>> {
         let run = &cursor.run;
         let context = scope.context();
         let keywords = TaskKeywords { task, templar: &run.templar, context: &context };
         let args = arguments(task, &keywords, &run.templar, &context)?;
-        let check = keywords.flag("check_mode")?.unwrap_or(run.request.check);
-        let seconds = keywords.number("timeout")?.unwrap_or(run.request.settings.task_timeout as f64);
-        let limit = keywords.number("async")?.unwrap_or(0.0) as u64;
-        let poll = keywords.number("poll")?.map_or(run.request.settings.poll_interval, |poll| poll as u64);
+        let flag = |word: &'static str| keywords.flag(word).map_err(|why| unprepared(Failing::Keyword(word), why));
+        let number = |word: &'static str| keywords.number(word).map_err(|why| unprepared(Failing::Keyword(word), why));
+        let check = flag("check_mode")?.unwrap_or(run.request.check);
+        let seconds = number("timeout")?.unwrap_or(run.request.settings.task_timeout as f64);
+        if !(0.0..=LONGEST_TIMEOUT).contains(&seconds) {
+            let message = format!("Timeout {seconds} is invalid, it must be between 0 and {LONGEST_TIMEOUT}.");
+            return Err(unprepared(Failing::Task, Diagnostic::error(message).at(&task.span)));
+        }
+        let limit = number("async")?.unwrap_or(0.0) as u64;
+        let poll = number("poll")?.map_or(run.request.settings.poll_interval, |poll| poll as u64);
         Ok(Call {
             cursor,
             run,
@@ -68,9 +78,9 @@ impl<'a> Call<'a> {
             scope,
             args,
             check,
-            diff: keywords.flag("diff")?.unwrap_or(run.request.diff),
+            diff: flag("diff")?.unwrap_or(run.request.diff),
             timeout: (seconds > 0.0).then(|| Duration::from_secs_f64(seconds)),
-            environment: keywords.environment()?,
+            environment: keywords.environment().map_err(|why| unprepared(Failing::Keyword("environment"), why))?,
             place: place(run, scope, &keywords),
             background: (limit > 0).then_some(Background { limit, poll }),
             context: context.clone(),
@@ -102,7 +112,7 @@ impl<'a> Call<'a> {
     }
 
     pub fn place(&self) -> Result<&Place, Box<Outcome>> {
-        self.place.as_ref().map_err(|error| Box::new(Outcome::error(error.clone())))
+        self.place.as_ref().map_err(|error| unprepared(Failing::Task, error.clone()))
     }
 
     /// Runs the action.
@@ -202,24 +212,32 @@ fn kept_as_source(action: &str) -> &'static [&'static str] {
     }
 }
 
+fn unprepared(what: Failing<'_>, why: Diagnostic) -> Box<Outcome> {
+    Box::new(Outcome::unprepared(what, why))
+}
+
 /// The rendered arguments: defaults of `module_defaults` below what the task says, `omit` left out.
-fn arguments(task: &Task, keywords: &TaskKeywords<'_>, templar: &Templar, context: &Context) -> Result<Map, Diagnostic> {
+fn arguments(task: &Task, keywords: &TaskKeywords<'_>, templar: &Templar, context: &Context) -> Result<Map, Box<Outcome>> {
     let action = task.short_action();
-    let full = modules::find(&task.action.name).map_or_else(|| task.action.name.to_string(), |entry| entry.name.to_owned());
-    let mut args = keywords.module_defaults(&[action, &full])?;
+    let full = match modules::find(&task.action.name) {
+        Some(entry) => entry.name.to_owned(),
+        None if actions::NAMES.contains(&action) => format!("ansible.builtin.{action}"),
+        None => task.action.name.to_string(),
+    };
+    let render = |option: &str, node: &Node| {
+        let failing = Failing::Option { action: &full, option };
+        templar.render(node, context).map_err(|why| unprepared(failing, why.into()))
+    };
+    let mut args = keywords.module_defaults(&[action, &full]).map_err(|why| unprepared(Failing::Keyword("module_defaults"), why))?;
     let written = &task.action.arguments;
     if let Some(whole) = &written.whole {
-        match templar.render(whole, context).map_err(Diagnostic::from)? {
+        match render("args", whole)? {
             Value::Map(map) => args.extend(&map),
             Value::Null => {}
-            Value::Str(text) if !text.is_empty() => {
-                let node = Node::text(whole.span.clone(), text.as_ref());
-                let pairs = crate::language::split_key_values(node.as_str().unwrap_or_default(), &whole.span)?;
-                pairs.iter().for_each(|(key, value)| drop(args.insert(key.to_key(), value.to_value())));
-            }
+            Value::Str(text) if text.as_ref() == OMIT => {}
             other => {
-                let message = format!("the arguments of `{}` must be a mapping, not `{}`", task.action.name, other.to_text());
-                return Err(Diagnostic::error(message).at(&whole.span));
+                let message = format!("the arguments of `{}` are a mapping, not text such as `{}`", task.action.name, other.to_text());
+                return Err(unprepared(Failing::Task, Diagnostic::error(message).at(&whole.span)));
             }
         }
     }
@@ -227,15 +245,26 @@ fn arguments(task: &Task, keywords: &TaskKeywords<'_>, templar: &Templar, contex
         if kept_as_source(action).contains(&name.as_str()) {
             continue;
         }
-        let value = templar.render(node, context).map_err(Diagnostic::from)?;
+        let value = render(name, node)?;
+        // Names of facts may be templates; other options are what they are.
+        let name = match action == "set_fact" && name.contains("{{") {
+            true => match render(name, &Node::text(node.span.clone(), name.as_str()))? {
+                Value::Str(name) => name.to_string(),
+                other => {
+                    let message = format!("Invalid variable name `{}` of type `{}`.", other.to_text(), other.type_name());
+                    return Err(unprepared(Failing::Task, Diagnostic::error(message).at(&node.span)));
+                }
+            },
+            false => name.clone(),
+        };
         if value.as_str() == Some(OMIT) {
-            args.remove(name);
+            args.remove(&name);
         } else {
             args.insert(name.as_str(), value);
         }
     }
     if let Some(raw) = &written.raw {
-        args.insert("_raw_params", templar.render(raw, context).map_err(Diagnostic::from)?);
+        args.insert("_raw_params", render("_raw_params", raw)?);
     }
     Ok(args)
 }

@@ -1,18 +1,19 @@
 //! One host's way through a play: blocks with rescue and always, roles once, includes where they stand, handlers at the flushes.
 
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use crate::base::{Diagnostic, Node, Value};
+use crate::base::Node;
 use crate::history::event::{Event, Show, TaskStarted};
 use crate::language::{Block, Item, Task};
 
-use super::gate::{Batch, Gate, Position};
+use super::gate::{Batch, Gate, Position, Turn};
 use super::keywords::{is_selected, tags};
 use super::meta;
-use super::outcome::{Outcome, sentence};
+use super::outcome::Outcome;
 use super::state::{HostState, PlayState, Run, lock, write};
 use super::task::{HostOutcome, TaskRun};
 use super::variables::HostScope;
@@ -39,9 +40,14 @@ pub struct Cursor {
     pub gate: Arc<Gate>,
     /// Bodies of blocks with a `rescue` that the host is inside of.
     rescues: AtomicUsize,
-    notified: Mutex<std::collections::BTreeSet<usize>>,
+    /// Notifications that no flush has looked at yet, as they were given.
+    pub notified: Mutex<Vec<String>>,
+    /// Numbers of handlers that the flush still has to run.
+    pub due: Mutex<BTreeSet<usize>>,
     last_batch: Mutex<Option<Arc<Batch>>>,
-    is_flushing: std::sync::atomic::AtomicBool,
+    is_flushing: AtomicBool,
+    /// `meta: clear_host_errors` ran in an `always`.
+    pub errors_cleared: Arc<AtomicBool>,
 }
 
 pub type Walk<'a> = Pin<Box<dyn Future<Output = Flow> + Send + 'a>>;
@@ -60,6 +66,8 @@ pub mod section {
 
 impl Cursor {
     pub fn new(run: &Arc<Run>, play: &Arc<PlayState>, scope: HostScope, gate: &Arc<Gate>) -> Self {
+        let errors_cleared = Arc::new(AtomicBool::new(false));
+        write(&play.errors_cleared).push(errors_cleared.clone());
         Cursor {
             run: run.clone(),
             play: play.clone(),
@@ -68,8 +76,10 @@ impl Cursor {
             gate: gate.clone(),
             rescues: AtomicUsize::new(0),
             notified: Mutex::default(),
+            due: Mutex::default(),
             last_batch: Mutex::default(),
-            is_flushing: std::sync::atomic::AtomicBool::new(false),
+            is_flushing: AtomicBool::new(false),
+            errors_cleared,
         }
     }
 
@@ -83,6 +93,7 @@ impl Cursor {
         let flow = self.sections().await;
         let force = self.run.request.settings.force_handlers || self.keyword_flag("force_handlers");
         if flow == Flow::Failed && force && !self.play.is_ended() {
+            lock(&self.last_batch).take();
             self.flush(vec![section::LAST]).await;
         }
         flow
@@ -156,18 +167,18 @@ impl Cursor {
         self.rescues.fetch_sub(usize::from(catches), Ordering::SeqCst);
         if flow == Flow::Failed && catches {
             flow = self.items(&block.rescue, branch(1)).await;
-            if flow == Flow::On {
-                self.run.count(&self.host.name, |stats| stats.rescued += 1);
-                write(&self.host.set).remove("ansible_failed_task");
-                write(&self.host.set).remove("ansible_failed_result");
-            }
         }
         if !matches!(flow, Flow::Unreachable | Flow::EndHost) && !block.always.is_empty() {
+            self.errors_cleared.store(false, Ordering::SeqCst);
             let after = self.items(&block.always, branch(2)).await;
             flow = if after == Flow::On { flow } else { after };
+            if flow == Flow::Failed && after == Flow::On && self.errors_cleared.swap(false, Ordering::SeqCst) {
+                flow = Flow::On;
+            }
         }
         if let Some(role) = &block.role_run
             && matches!(flow, Flow::On | Flow::EndRole)
+            && lock(&self.host.roles_run).contains(&role.identity)
         {
             lock(&self.host.roles_done).insert(role.identity.clone());
         }
@@ -185,7 +196,7 @@ impl Cursor {
     }
 
     /// Whether `--start-at-task` still keeps this task from running.
-    fn is_before_start(&self, task: &Arc<Task>) -> bool {
+    pub fn is_before_start(&self, task: &Arc<Task>) -> bool {
         if !self.run.waiting_for_start.load(Ordering::SeqCst) || task.implicit {
             return false;
         }
@@ -224,20 +235,47 @@ impl Cursor {
             return Flow::On;
         }
         *lock(&self.last_batch) = Some(batch.clone());
+        let turn = batch.turn(&self.host.name).await;
+        let task = &self.with_known_action(task);
         let (name, title) = self.title(task);
-        if !batch.announced.swap(true, Ordering::SeqCst) {
-            super::announce::task(&self.run, &self.scope.at_task(task), task, &batch, name);
+        if !self.is_confirmed(&batch, &title).await {
+            return Flow::On;
         }
-        let outcome = self.run_in_batch(task, &batch).await;
-        let flow = self.after(task, &title, &batch, &outcome);
+        if !batch.announced.swap(true, Ordering::SeqCst) {
+            super::announce::task(&self.run, &self.scope.at_task(task), task, &batch, name.clone());
+        }
+        let outcome = self.run_in_batch(task, &batch, turn).await;
+        let flow = self.after(task, &name, &batch, &outcome);
+        if flow == Flow::Failed {
+            // Its own failure is dealt with: `always`, `rescue` and handlers run.
+            lock(&self.last_batch).take();
+        }
         if flow == Flow::On && !outcome.includes.is_empty() {
             return super::includes::follow(self, task, &batch, outcome.includes, position).await;
         }
         flow
     }
 
+    /// The task with its action's name rendered, where that is a template.
+    fn with_known_action(&self, task: &Arc<Task>) -> Arc<Task> {
+        if !task.action.name.contains("{{") {
+            return task.clone();
+        }
+        let name = Node::text(task.action.span.clone(), task.action.name.as_ref());
+        match self.run.templar.render(&name, &self.scope.at_task(task).context()) {
+            Ok(name) => Arc::new(task.with_action(&name.to_text())),
+            // Running it says why.
+            Err(_) => task.clone(),
+        }
+    }
+
+    /// `--step`: whether the user wants the task; asked once for all hosts.
+    async fn is_confirmed(&self, batch: &Arc<Batch>, title: &str) -> bool {
+        *batch.confirmed.get_or_init(|| async { super::step::asks(&self.run, title) }).await
+    }
+
     /// A batch before this one ended for all, or the play did.
-    fn stopped_by_others(&self) -> Option<Flow> {
+    pub fn stopped_by_others(&self) -> Option<Flow> {
         if self.play.is_ended() {
             return Some(Flow::EndHost);
         }
@@ -248,13 +286,13 @@ impl Cursor {
         None
     }
 
-    async fn run_in_batch(&self, task: &Arc<Task>, batch: &Arc<Batch>) -> HostOutcome {
+    async fn run_in_batch(&self, task: &Arc<Task>, batch: &Arc<Batch>, turn: Turn<'_>) -> HostOutcome {
         let context = self.scope.at_task(task).context();
         let keywords = super::keywords::TaskKeywords { task, templar: &self.run.templar, context: &context };
         let once = self.gate.is_lockstep() && keywords.flag("run_once").ok().flatten() == Some(true);
         let throttle = keywords.number("throttle").ok().flatten().filter(|limit| *limit >= 1.0);
-        let is_first = batch.hosts.first() == Some(&self.host.name);
-        if once && !is_first {
+        if once && !batch.is_led_by(&self.host.name) {
+            drop(turn);
             return self.take_over(task, batch).await;
         }
         let limiter = throttle.map(|limit| batch.throttle(limit as usize));
@@ -263,6 +301,7 @@ impl Cursor {
             None => None,
         };
         let _fork = self.run.forks.acquire().await.ok();
+        drop(turn);
         self.run.event(Event::HostTaskStarted { task: batch.id, host: self.host.name.clone() });
         let outcome = TaskRun { cursor: self, task, batch }.run().await;
         if once {
@@ -290,96 +329,8 @@ impl Cursor {
         HostOutcome { outcome: Outcome { show: Show::Never, ..taken.outcome }, ..taken }
     }
 
-    /// Counts, notifies, and decides how the host goes on.
-    fn after(&self, task: &Arc<Task>, title: &str, batch: &Arc<Batch>, done: &HostOutcome) -> Flow {
-        let outcome = &done.outcome;
-        let taken_over = outcome.show == Show::Never && batch.hosts.first() != Some(&self.host.name);
-        if !taken_over {
-            self.count(task, done);
-        }
-        if outcome.changed && !outcome.failed && !outcome.unreachable {
-            self.notify(task);
-        }
-        if done.ignored {
-            return Flow::On;
-        }
-        if outcome.unreachable {
-            lock(&self.run.lost).insert(self.host.name.clone());
-            return Flow::Unreachable;
-        }
-        if !outcome.failed {
-            return Flow::On;
-        }
-        self.host.set_variable("ansible_failed_task", Value::map([("name", title), ("action", task.action.name.as_ref())]));
-        self.host.set_variable("ansible_failed_result", outcome.registered().into());
-        let context = self.scope.at_task(task).context();
-        let keywords = super::keywords::TaskKeywords { task, templar: &self.run.templar, context: &context };
-        let fatal = keywords.flag("any_errors_fatal").ok().flatten().unwrap_or(self.run.request.settings.any_errors_fatal);
-        let once = keywords.flag("run_once").ok().flatten() == Some(true) && self.gate.is_lockstep();
-        if fatal || once {
-            batch.fatal.store(true, Ordering::SeqCst);
-        }
-        Flow::Failed
-    }
-
-    fn count(&self, task: &Task, done: &HostOutcome) {
-        let outcome = &done.outcome;
-        let will_be_rescued = self.is_rescued();
-        self.run.count(&self.host.name, |stats| match () {
-            _ if outcome.unreachable && done.ignored => {
-                stats.ok += 1;
-                stats.ignored += 1;
-            }
-            _ if outcome.unreachable => stats.unreachable += 1,
-            _ if outcome.failed && done.ignored => {
-                stats.ok += 1;
-                stats.ignored += 1;
-                stats.changed += u64::from(outcome.changed);
-            }
-            // Counted as rescued when the rescue has done its work.
-            _ if outcome.failed && will_be_rescued => {}
-            _ if outcome.failed => stats.failed += 1,
-            _ if outcome.skipped => stats.skipped += 1,
-            _ if task.is_include() && !done.includes.is_empty() => stats.ok += 1,
-            _ => {
-                stats.ok += 1;
-                stats.changed += u64::from(outcome.changed);
-            }
-        });
-    }
-
-    /// Remembers which handlers the task wants.
-    fn notify(&self, task: &Arc<Task>) {
-        let scope = self.scope.at_task(task);
-        let context = scope.context();
-        for node in task.keywords_outermost_first("notify").into_iter().flat_map(super::keywords::list_of) {
-            let rendered = self.run.templar.render(&node, &context).map_err(Diagnostic::from);
-            let names: Vec<String> = match rendered {
-                Ok(Value::List(names)) => names.iter().map(Value::to_text).collect(),
-                Ok(name) => vec![name.to_text()],
-                Err(error) => {
-                    self.run.warn(error);
-                    continue;
-                }
-            };
-            for name in names {
-                let numbers = super::handlers::matching(self, &name);
-                if numbers.is_empty() {
-                    let message = format!(
-                        "The requested handler '{name}' was not found in either the main handlers list nor in the listening handlers list"
-                    );
-                    self.run.warn(Diagnostic::error(message).at(&node.span));
-                    continue;
-                }
-                self.run.event(Event::HandlerNotified { handler: name.clone(), host: self.host.name.clone() });
-                lock(&self.notified).extend(numbers);
-            }
-        }
-    }
-
-    /// Whether the handler of this number was notified; asking takes the notification back.
-    pub fn take_notified(&self, number: usize) -> bool {
-        lock(&self.notified).remove(&number)
+    pub fn is_flushing(&self) -> bool {
+        self.is_flushing.load(Ordering::SeqCst)
     }
 
     /// Runs the handlers that were notified, in the order they are defined.
@@ -392,20 +343,6 @@ impl Cursor {
             self.is_flushing.store(false, Ordering::SeqCst);
             flow
         })
-    }
-
-    /// A failure that has no task: shown as one.
-    pub fn fail_at(&self, batch: &Arc<Batch>, diagnostic: Diagnostic) -> Flow {
-        let mut result = crate::history::event::TaskResult::new(
-            batch.id,
-            self.host.name.clone(),
-            crate::history::event::Status::Failed,
-            Value::map([("changed", Value::Bool(false)), ("msg", sentence(&diagnostic).into())]),
-        );
-        result.error = Some(diagnostic);
-        self.run.event(Event::HostResult(result));
-        self.run.count(&self.host.name, |stats| stats.failed += 1);
-        Flow::Failed
     }
 }
 

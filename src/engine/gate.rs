@@ -1,11 +1,11 @@
 //! The strategies, as one question each host asks before a task: may I go on? `linear` lets all hosts begin a task together, the one that
 //! comes first in the play; `free` and `host_pinned` let everyone through.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
-use tokio::sync::{OnceCell, Semaphore, oneshot};
+use tokio::sync::{Notify, OnceCell, Semaphore, oneshot};
 
 use crate::base::Value;
 use crate::history::event::TaskId;
@@ -27,10 +27,28 @@ pub struct Batch {
     pub once: OnceCell<HostOutcome>,
     /// A failure in here ends the others too (`any_errors_fatal`, a failed `run_once`).
     pub fatal: AtomicBool,
+    /// `--step`: whether the user wants the task.
+    pub confirmed: OnceCell<bool>,
     /// `throttle`: at most so many at once.
     throttle: OnceLock<Arc<Semaphore>>,
     /// What an `include` of these hosts came to, so that hosts with the same file go on together.
     pub includes: Mutex<Vec<(String, Value)>>,
+    /// Hosts that have begun, or never will: hosts begin in the play's order.
+    begun: Mutex<HashSet<Arc<str>>>,
+    somebody_began: Notify,
+}
+
+/// A host's turn to begin; it ends when the next one may begin.
+pub struct Turn<'a> {
+    batch: &'a Batch,
+    host: Arc<str>,
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        lock(&self.batch.begun).insert(self.host.clone());
+        self.batch.somebody_began.notify_waiters();
+    }
 }
 
 impl Batch {
@@ -41,9 +59,34 @@ impl Batch {
             announced: AtomicBool::new(false),
             once: OnceCell::new(),
             fatal: AtomicBool::new(false),
+            confirmed: OnceCell::new(),
             throttle: OnceLock::new(),
             includes: Mutex::default(),
+            begun: Mutex::default(),
+            somebody_began: Notify::new(),
         }
+    }
+
+    /// Waits until all hosts before this one have begun.
+    pub async fn turn(&self, host: &Arc<str>) -> Turn<'_> {
+        loop {
+            let changed = self.somebody_began.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            let all_begun = {
+                let begun = lock(&self.begun);
+                self.hosts.iter().take_while(|other| *other != host).all(|other| begun.contains(other))
+            };
+            if all_begun {
+                return Turn { batch: self, host: host.clone() };
+            }
+            changed.await;
+        }
+    }
+
+    /// Whether the host is the first of the batch: what is done once for all is done on it.
+    pub fn is_led_by(&self, host: &Arc<str>) -> bool {
+        self.hosts.first() == Some(host)
     }
 
     pub fn throttle(&self, limit: usize) -> Arc<Semaphore> {
@@ -177,6 +220,23 @@ mod tests {
         assert_eq!(a.hosts, [Arc::from("a"), Arc::from("c")]);
         assert!(Arc::ptr_eq(&a, &c));
         assert!(b.id < a.id);
+    }
+
+    #[tokio::test]
+    async fn hosts_begin_a_task_in_the_order_of_the_play() {
+        let batch = Arc::new(Batch::new(TaskId(1), ["a", "b", "c"].map(Arc::from).to_vec()));
+        let order = Arc::new(Mutex::new(Vec::new()));
+        let begin = |host: &str| {
+            let (batch, order, host) = (batch.clone(), order.clone(), Arc::<str>::from(host));
+            tokio::spawn(async move {
+                let _turn = batch.turn(&host).await;
+                lock(&order).push(host);
+            })
+        };
+        for host in [begin("c"), begin("b"), begin("a")] {
+            host.await.expect("runs");
+        }
+        assert_eq!(*lock(&order), ["a", "b", "c"].map(Arc::<str>::from));
     }
 
     #[tokio::test]

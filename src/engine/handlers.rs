@@ -1,37 +1,71 @@
-//! Handlers: found by name or topic when notified, run in the order of their definition at a flush.
+//! Handlers: notifications are kept as they were given, and find their handlers, by name or topic, when a flush comes; handlers run in the
+//! order of their definition.
 
 use std::sync::Arc;
 
-use crate::base::{Node, Value};
+use crate::base::{Diagnostic, Node, Value};
+use crate::history::event::Event;
 use crate::language::{Item, Task};
 
 use super::cursor::{Cursor, Flow};
 use super::gate::Position;
-use super::state::{PlayState, read, write};
+use super::state::{PlayState, lock, read, write};
 
-/// The handlers of items, in order, as the play keeps them.
-pub fn flatten(items: &[Item]) -> Vec<Arc<Task>> {
-    items.iter().flat_map(Item::tasks).collect()
+/// All handlers of a play, in order: those of its roles, its own, those of roles included later.
+#[derive(Debug, Default)]
+pub struct Handlers {
+    pub tasks: Vec<Arc<Task>>,
+    /// Which list each stands in: where names are the same, the later list wins, and in it the first.
+    lists: Vec<usize>,
 }
 
-/// Adds a role's handlers to the play, unless they are there.
-pub fn add(play: &PlayState, items: &[Item]) {
-    let mut known = write(&play.handlers);
-    for task in flatten(items) {
-        if !known.iter().any(|other| Arc::ptr_eq(other, &task) || other.span == task.span) {
-            known.push(task);
+impl Handlers {
+    /// Adds a list, unless it is there.
+    pub fn add(&mut self, items: &[Item]) {
+        let list = self.lists.last().map_or(0, |last| last + 1);
+        for task in items.iter().flat_map(Item::tasks) {
+            if !self.tasks.iter().any(|other| Arc::ptr_eq(other, &task) || other.span == task.span) {
+                self.tasks.push(task);
+                self.lists.push(list);
+            }
         }
+    }
+
+    /// The numbers of all handlers in the order in which names are looked for.
+    fn by_precedence(&self) -> Vec<usize> {
+        let mut numbers: Vec<usize> = (0..self.tasks.len()).collect();
+        numbers.sort_by_key(|number| std::cmp::Reverse(self.lists[*number]));
+        numbers
     }
 }
 
-/// The numbers of the handlers that a notification means: the last one of this name, and all that listen to it.
-pub fn matching(cursor: &Cursor, wanted: &str) -> Vec<usize> {
-    let handlers = read(&cursor.play.handlers).clone();
-    let mut found = Vec::new();
-    let by_name = handlers.iter().enumerate().rev().find(|(_, task)| task.name.is_some() && is_called(cursor, task, wanted));
-    found.extend(by_name.map(|(number, _)| number));
-    for (number, task) in handlers.iter().enumerate() {
-        if listens(cursor, task, wanted) && !found.contains(&number) {
+/// Adds a role's handlers to the play.
+pub fn add(play: &PlayState, items: &[Item]) {
+    write(&play.handlers).add(items);
+}
+
+/// The numbers of the handlers that a notification means: the one of this name, and all that listen to it.
+fn matching(cursor: &Cursor, wanted: &str) -> Vec<usize> {
+    let (tasks, order) = {
+        let handlers = read(&cursor.play.handlers);
+        (handlers.tasks.clone(), handlers.by_precedence())
+    };
+    let named = order.iter().copied().find(|number| tasks[*number].name.is_some() && is_called(cursor, &tasks[*number], wanted));
+    let mut found: Vec<usize> = named.into_iter().collect();
+    let mut names: Vec<String> = Vec::new();
+    for number in order {
+        let task = &tasks[number];
+        if !listens(cursor, task, wanted) {
+            continue;
+        }
+        if task.name.is_some() {
+            let (name, _) = cursor.title(task);
+            if names.contains(&name) {
+                continue;
+            }
+            names.push(name);
+        }
+        if !found.contains(&number) {
             found.push(number);
         }
     }
@@ -45,7 +79,11 @@ fn is_called(cursor: &Cursor, task: &Arc<Task>, wanted: &str) -> bool {
 
 fn listens(cursor: &Cursor, task: &Arc<Task>, wanted: &str) -> bool {
     let topics = task.own("listen").map(super::keywords::list_of).unwrap_or_default();
-    topics.iter().any(|topic| text(cursor, task, topic) == wanted)
+    let role = task.scope.role.as_ref().map(|role| &role.name);
+    topics.iter().any(|topic| {
+        let topic = text(cursor, task, topic);
+        topic == wanted || role.is_some_and(|role| format!("{role} : {topic}") == wanted)
+    })
 }
 
 fn text(cursor: &Cursor, task: &Arc<Task>, node: &Node) -> String {
@@ -56,13 +94,72 @@ fn text(cursor: &Cursor, task: &Arc<Task>, node: &Node) -> String {
     cursor.run.templar.render(node, &context).as_ref().map_or_else(|_| node.to_value().to_text(), Value::to_text)
 }
 
+/// Remembers which handlers a task wants.
+///
+/// # Errors
+/// Nobody listens to a name, which ends the run unless the settings let it pass.
+pub fn notify(cursor: &Cursor, task: &Arc<Task>) -> Result<(), Diagnostic> {
+    let context = cursor.scope.at_task(task).context();
+    for node in task.keywords_outermost_first("notify").into_iter().flat_map(super::keywords::list_of) {
+        let names = match cursor.run.templar.render(&node, &context).map_err(Diagnostic::from)? {
+            Value::List(names) => names.iter().map(Value::to_text).collect(),
+            Value::Null => Vec::new(),
+            name => vec![name.to_text()],
+        };
+        for name in names.into_iter().filter(|name| name != crate::template::OMIT) {
+            let numbers = matching(cursor, &name);
+            if numbers.is_empty() {
+                let error = nobody(cursor, &name).at(&node.span);
+                match cursor.run.request.settings.error_on_missing_handler {
+                    true => return Err(error),
+                    false => cursor.run.warn(error),
+                }
+            } else if cursor.is_flushing() {
+                resolve(cursor, &name, numbers);
+            } else {
+                remember(cursor, name);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn nobody(cursor: &Cursor, name: &str) -> Diagnostic {
+    let tasks = read(&cursor.play.handlers).tasks.clone();
+    let names: Vec<String> = tasks.iter().filter(|task| task.name.is_some()).map(|task| cursor.title(task).0).collect();
+    let message =
+        format!("The requested handler '{name}' was not found in either the main handlers list nor in the listening handlers list");
+    Diagnostic::error(message).did_you_mean(name, names.iter().map(String::as_str))
+}
+
+fn remember(cursor: &Cursor, name: String) {
+    let text = format!("Notification for handler {name} has been saved.");
+    cursor.run.event(Event::Message { text, verbosity: 2 });
+    let mut notified = lock(&cursor.notified);
+    if !notified.contains(&name) {
+        notified.push(name);
+    }
+}
+
+fn resolve(cursor: &Cursor, name: &str, numbers: Vec<usize>) {
+    for number in numbers {
+        if lock(&cursor.due).insert(number) {
+            cursor.run.event(Event::HandlerNotified { handler: name.to_owned(), host: cursor.host.name.clone() });
+        }
+    }
+}
+
 /// Runs what was notified. Handlers that a handler notifies and that come after it run in the same flush.
 pub async fn flush(cursor: &Cursor, position: Position) -> Flow {
+    for name in std::mem::take(&mut *lock(&cursor.notified)) {
+        let numbers = matching(cursor, &name);
+        resolve(cursor, &name, numbers);
+    }
     let mut number = 0;
     loop {
-        let handler = read(&cursor.play.handlers).get(number).cloned();
+        let handler = read(&cursor.play.handlers).tasks.get(number).cloned();
         let Some(handler) = handler else { return Flow::On };
-        if cursor.take_notified(number) {
+        if lock(&cursor.due).remove(&number) {
             let mut place = position.clone();
             place.push(number);
             let flow = cursor.task(&handler, place).await;

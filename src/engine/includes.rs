@@ -74,13 +74,13 @@ async fn one(cursor: &Cursor, task: &Arc<Task>, batch: &Arc<Batch>, include: &In
             let inner = with_file(&scope, path);
             let items = match parse(cursor, |parser| parser.file(path, &task.action.span, &inner, task.is_handler)) {
                 Ok(items) => items,
-                Err(diagnostic) => return cursor.fail_at(batch, diagnostic),
+                Err(diagnostic) => return cursor.fail_at(task, batch, diagnostic),
             };
             cursor.items(&items, position).await
         }
         IncludeKind::Role(request) => match role(cursor, request, &scope) {
             Ok(item) => cursor.items(&[item], position).await,
-            Err(diagnostic) => cursor.fail_at(batch, diagnostic),
+            Err(diagnostic) => cursor.fail_at(task, batch, diagnostic),
         },
     }
 }

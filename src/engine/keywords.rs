@@ -17,10 +17,14 @@ type Result<T> = std::result::Result<T, Diagnostic>;
 impl TaskKeywords<'_> {
     /// A keyword, rendered; `None` when it is nowhere, null or `omit`.
     pub fn value(&self, word: &str) -> Result<Option<Value>> {
-        match self.task.keyword(word) {
-            Some(node) => self.render(node),
-            None => Ok(None),
+        for node in self.task.keywords_outermost_first(word).into_iter().rev() {
+            let value = self.templar.render(node, self.context).map_err(Diagnostic::from)?;
+            // `omit`: as if it were not written here.
+            if value.as_str() != Some(OMIT) {
+                return Ok((!value.is_null()).then_some(value));
+            }
         }
+        Ok(None)
     }
 
     fn render(&self, node: &Node) -> Result<Option<Value>> {
@@ -43,10 +47,12 @@ impl TaskKeywords<'_> {
     fn typed<T: FromArg>(&self, word: &str, value: Option<Value>) -> Result<Option<T>> {
         let Some(value) = value else { return Ok(None) };
         T::from_arg(&value).map(Some).map_err(|why| {
-            let message = format!("the keyword `{word}` {why}");
+            let kind = if std::any::type_name::<T>() == "bool" { "bool" } else { "float" };
+            let error = Diagnostic::error(format!("the value `{}` could not be converted to `{kind}`", value.to_text()));
+            let error = error.help(format!("the keyword `{word}` {why}"));
             match self.task.keyword(word) {
-                Some(node) => Diagnostic::error(message).at(&node.span),
-                None => Diagnostic::error(message),
+                Some(node) => error.at(&node.span),
+                None => error,
             }
         })
     }
@@ -56,10 +62,22 @@ impl TaskKeywords<'_> {
         self.task.keywords_outermost_first(word).into_iter().flat_map(list_of).collect()
     }
 
-    /// `environment`: mappings laid over each other, inner ones win.
+    /// `environment`: mappings laid over each other, inner ones win. What reads the host's own environment is left out while its facts are
+    /// not known yet, as ansible-core does.
     pub fn environment(&self) -> Result<Vec<(String, String)>> {
         let mut merged = Map::new();
         for node in self.task.keywords_outermost_first("environment").into_iter().flat_map(list_of) {
+            if let NodeKind::Map(entries) = &node.kind {
+                for (key, value) in entries.iter() {
+                    match self.render(value) {
+                        Ok(Some(value)) => drop(merged.insert(key.to_key(), value)),
+                        Ok(None) => {}
+                        Err(error) if self.reads_unknown_environment(&error) => {}
+                        Err(error) => return Err(error),
+                    }
+                }
+                continue;
+            }
             match self.render(&node)? {
                 Some(Value::Map(map)) => merged.extend(&map),
                 Some(Value::List(maps)) => maps.iter().filter_map(Value::as_map).for_each(|map| merged.extend(map)),
@@ -71,6 +89,11 @@ impl TaskKeywords<'_> {
             }
         }
         Ok(merged.iter().filter(|(_, value)| value.as_str() != Some(OMIT)).map(|(key, value)| (key.to_string(), value.to_text())).collect())
+    }
+
+    fn reads_unknown_environment(&self, error: &Diagnostic) -> bool {
+        let gathers = matches!(self.task.short_action(), "setup" | "gather_facts");
+        error.message.contains("`ansible_env`") || (gathers && error.message.contains("attribute `env`"))
     }
 
     /// `module_defaults` for an action, inner ones win.

@@ -3,8 +3,10 @@
 //! Nothing here prints or knows a command line: it takes a request and makes events.
 
 mod actions;
+mod aftermath;
 mod announce;
 mod call;
+mod combine;
 mod connections;
 mod cursor;
 mod facts;
@@ -24,8 +26,10 @@ pub mod setting_kinds;
 pub mod settings;
 mod start;
 mod state;
+mod step;
 mod task;
 mod variables;
+mod words;
 
 pub use request::RunRequest;
 pub use settings::Settings;

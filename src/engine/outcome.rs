@@ -5,6 +5,8 @@ use crate::history::event::{Show, Status};
 use crate::language::RoleRequest;
 use crate::wire::TaskReply;
 
+use super::words::{self, Failing};
+
 /// One execution: of a task without loop, or of one item.
 #[derive(Clone, Debug, Default)]
 pub struct Outcome {
@@ -21,8 +23,10 @@ pub struct Outcome {
     pub show: Show,
     pub include: Option<Include>,
     pub milliseconds: u64,
-    /// Set by `changed_when`/`failed_when`: shown even when false.
-    pub failed_when: Option<bool>,
+    /// What `failed_when` came to: shown even when false; text when it could not be evaluated.
+    pub failed_when: Option<Value>,
+    /// Why `changed_when` could not be evaluated.
+    pub changed_when: Option<Value>,
 }
 
 /// Tasks or a role that the host goes on with after this task.
@@ -60,9 +64,15 @@ impl Outcome {
         Outcome { failed: true, ..Outcome::message(message) }
     }
 
-    /// Failed for a reason with a place.
+    /// Failed for a reason with a place: what an action itself refuses.
     pub fn error(diagnostic: Diagnostic) -> Self {
-        Outcome { error: Some(diagnostic.clone()), ..Outcome::failed(sentence(&diagnostic)) }
+        Outcome { error: Some(diagnostic.clone()), ..Outcome::failed(words::reason(&diagnostic)) }
+    }
+
+    /// Failed before the action could begin.
+    pub fn unprepared(what: Failing<'_>, diagnostic: Diagnostic) -> Self {
+        let message = words::task_failed(what, &diagnostic);
+        Outcome { error: Some(diagnostic), ..Outcome::failed(message) }
     }
 
     pub fn unreachable(message: impl Into<String>) -> Self {
@@ -133,6 +143,9 @@ impl Outcome {
     pub fn registered(&self) -> Map {
         let mut map = self.shown();
         map.insert("failed", self.failed);
+        if self.failed {
+            map.insert("exception", "(traceback unavailable)");
+        }
         if self.skipped {
             map.insert("skipped", true);
         }
@@ -145,8 +158,10 @@ impl Outcome {
     /// The result as it is shown and kept.
     pub fn shown(&self) -> Map {
         let mut map: Map = [("changed", Value::Bool(self.changed))].into_iter().collect();
-        if let Some(verdict) = self.failed_when {
-            map.insert("failed_when_result", verdict);
+        for (name, verdict) in [("changed_when_result", &self.changed_when), ("failed_when_result", &self.failed_when)] {
+            if let Some(verdict) = verdict {
+                map.insert(name, verdict.clone());
+            }
         }
         map.extend(&self.values);
         if !self.facts.is_empty() {
@@ -174,16 +189,6 @@ impl Outcome {
         }
         map
     }
-}
-
-/// A diagnostic's own words with its causes, without its place: what `msg` says.
-pub fn sentence(diagnostic: &Diagnostic) -> String {
-    let mut text = diagnostic.message.clone();
-    for cause in &diagnostic.causes {
-        text.push_str(": ");
-        text.push_str(cause);
-    }
-    text
 }
 
 /// The results of a loop as one.

@@ -16,15 +16,13 @@ use super::gate::Gate;
 use super::handlers;
 use super::keywords::list_of;
 use super::settings::OnMismatch;
-use super::state::{PlayState, Run, lock, plain, read, write};
+use super::state::{Lost, PlayState, Run, lock, plain, read, write};
 use super::variables::HostScope;
 
 /// How a play ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
     Normally,
-    /// Some hosts failed.
-    Failed,
     /// Nobody is left: the run ends.
     AllFailed,
 }
@@ -47,7 +45,7 @@ pub async fn run(run: &Arc<Run>, entry: &Entry) -> Result<Ended> {
     }
     let prompted = prompt(run, play, &context)?;
     let lost = lock(&run.lost).clone();
-    let hosts: Vec<Arc<str>> = all.iter().filter(|host| !lost.contains(*host)).cloned().collect();
+    let hosts: Vec<Arc<str>> = all.iter().filter(|host| !lost.contains_key(*host)).cloned().collect();
     if hosts.is_empty() {
         start(run, play, &context, &name, &hosts)?;
         run.event(Event::NoHostsRemaining);
@@ -56,15 +54,15 @@ pub async fn run(run: &Arc<Run>, entry: &Entry) -> Result<Ended> {
     for host in &hosts {
         // Roles may run again in another play.
         lock(&run.host(host).roles_done).clear();
+        lock(&run.host(host).roles_run).clear();
         run.count(host, |_| {});
     }
-    let mut ended = Ended::Normally;
     for batch in batches(run, play, &context, &hosts)? {
         let state = Arc::new(state(run, entry, &context, (&name, &all), batch, &prompted)?);
         start(run, play, &context, &name, &state.batch)?;
         let outcome = run_batch(run, &state, &context).await?;
-        if outcome != Ended::Normally {
-            ended = Ended::Failed;
+        if let Some(broken) = lock(&run.broken).take() {
+            return Err(broken);
         }
         if outcome == Ended::AllFailed {
             run.event(Event::NoHostsRemaining);
@@ -74,7 +72,7 @@ pub async fn run(run: &Arc<Run>, entry: &Entry) -> Result<Ended> {
             break;
         }
     }
-    Ok(ended)
+    Ok(Ended::Normally)
 }
 
 /// What the play's own keywords are rendered with: no host yet, the play's variables.
@@ -132,7 +130,7 @@ impl crate::template::Variables for PlayVars {
 fn render(run: &Run, play: &Play, word: &str, context: &Context) -> Result<Option<Value>> {
     let Some(node) = play.keyword(word) else { return Ok(None) };
     let value = run.templar.render(node, context).map_err(Diagnostic::from)?;
-    Ok((!value.is_null()).then_some(value))
+    Ok((!value.is_null() && value.as_str() != Some(crate::template::OMIT)).then_some(value))
 }
 
 pub fn title(run: &Run, play: &Play, context: &Context) -> String {
@@ -274,17 +272,19 @@ fn state(
         active: RwLock::new(batch.clone()),
         batch,
         prompted: prompted.clone(),
-        handlers: RwLock::new(handlers::flatten(&play.handlers)),
+        handlers: RwLock::default(),
         public_roles: RwLock::new(roles.iter().filter(|role| role.is_public).cloned().collect()),
         check: check.unwrap_or(run.request.check),
         ended: AtomicBool::new(false),
         is_last: AtomicBool::new(false),
+        errors_cleared: RwLock::default(),
         failures: AtomicUsize::new(0),
         max_fail_percentage: percentage,
     };
     for role in &roles {
         handlers::add(&state, &role.handlers);
     }
+    handlers::add(&state, &play.handlers);
     Ok(state)
 }
 
@@ -313,11 +313,7 @@ async fn run_batch(run: &Arc<Run>, state: &Arc<PlayState>, context: &Context) ->
         flows.push(outcome.map_err(|error| Diagnostic::error(format!("a host's cursor broke down; this is a bug of Hostler: {error}")))?);
     }
     let lost = flows.iter().filter(|flow| matches!(flow, Flow::Failed | Flow::Unreachable)).count();
-    Ok(match lost {
-        0 => Ended::Normally,
-        all if all == flows.len() => Ended::AllFailed,
-        _ => Ended::Failed,
-    })
+    Ok(if lost == flows.len() { Ended::AllFailed } else { Ended::Normally })
 }
 
 /// The host leaves the play; when it failed, the run.
@@ -326,7 +322,8 @@ fn finish(cursor: &Cursor, flow: Flow) {
     if !matches!(flow, Flow::Failed | Flow::Unreachable) {
         return;
     }
-    lock(&cursor.run.lost).insert(cursor.host.name.clone());
+    let why = if flow == Flow::Unreachable { Lost::Unreachable } else { Lost::Failed };
+    lock(&cursor.run.lost).insert(cursor.host.name.clone(), why);
     let failures = cursor.play.failures.fetch_add(1, Ordering::SeqCst) + 1;
     if let Some(limit) = cursor.play.max_fail_percentage
         && failures as f64 * 100.0 / cursor.play.batch.len() as f64 > limit

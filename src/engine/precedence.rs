@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::language::Vars;
 
+use super::settings::HashBehaviour;
 use super::state::{Run, read};
 
 /// Group variables by depth and priority (inventory, then `group_vars` beside the inventory, then beside the playbook; `all` below the other
@@ -11,13 +12,13 @@ use super::state::{Run, read};
 ///
 /// A file that cannot be read is told once, and its variables are missing.
 pub fn inventory_vars(run: &Run, host: &Arc<str>) -> Vars {
+    let merges = run.request.settings.hash_behaviour == HashBehaviour::Merge;
     let mut merged = Vars::new();
     match read(&run.inventory).layers(host, &run.playbook_folders) {
         Ok(layers) => {
             for layer in layers {
-                for (name, node) in layer.variables.iter() {
-                    merged.insert(name.clone(), node.clone());
-                }
+                let layer = layer.variables.iter().map(|(name, node)| (name.clone(), node.clone()));
+                super::combine::extend(&mut merged, layer, merges);
             }
         }
         Err(diagnostic) => run.warn(diagnostic),

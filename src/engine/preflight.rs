@@ -1,28 +1,52 @@
 //! What can be known before any host is touched: every module and option, static files, handlers that nobody has.
 
-use std::sync::Arc;
-
-use crate::base::{Diagnostic, NodeKind, Span};
-use crate::language::{Play, Task};
+use crate::base::{Diagnostic, Help, NodeKind, Span};
+use crate::language::{Block, Item, Play, Task};
 use crate::modules;
 
 use super::actions;
 use super::meta;
 
-/// Everything that is wrong with a play's tasks.
+/// Everything that is wrong with a play's tasks. What would only be refused when the task runs is a warning where the playbook is prepared
+/// for a failure, or may not run the task at all.
 pub fn check(play: &Play) -> Vec<Diagnostic> {
-    let blocks = play.roles.iter().map(|block| crate::language::Item::Block(block.clone()));
-    let items = play.pre_tasks.iter().chain(&play.tasks).chain(&play.post_tasks).chain(&play.handlers);
-    let mut tasks: Vec<Arc<Task>> = items.flat_map(|item| item.tasks()).collect();
-    tasks.extend(blocks.flat_map(|item| item.tasks()));
-    for role in play.static_roles() {
-        tasks.extend(role.handlers.iter().flat_map(|item| item.tasks()));
-    }
     let mut findings = Vec::new();
-    for task in &tasks {
-        check_task(task, &mut findings);
+    for items in [&play.pre_tasks, &play.tasks, &play.post_tasks, &play.handlers] {
+        check_items(items, false, &mut findings);
+    }
+    for block in &play.roles {
+        check_block(block, false, &mut findings);
+    }
+    for role in play.static_roles() {
+        check_items(&role.handlers, false, &mut findings);
     }
     findings
+}
+
+fn check_items(items: &[Item], is_caught: bool, findings: &mut Vec<Diagnostic>) {
+    for item in items {
+        match item {
+            Item::Block(block) => check_block(block, is_caught, findings),
+            Item::Task(task) => {
+                let mut own = Vec::new();
+                check_task(task, &mut own);
+                let forgiving = is_caught || is_prepared(task);
+                findings.extend(own.into_iter().map(|finding| if forgiving { finding.as_warning() } else { finding }));
+            }
+        }
+    }
+}
+
+fn check_block(block: &Block, is_caught: bool, findings: &mut Vec<Diagnostic>) {
+    check_items(&block.body, is_caught || !block.rescue.is_empty(), findings);
+    check_items(&block.rescue, is_caught, findings);
+    check_items(&block.always, is_caught, findings);
+}
+
+/// Whether the task may fail, or be left out.
+fn is_prepared(task: &Task) -> bool {
+    const WORDS: &[&str] = &["failed_when", "ignore_errors", "loop", "when"];
+    task.loops.is_some() || WORDS.iter().any(|word| task.keyword(word).is_some_and(|node| !node.is_null()))
 }
 
 /// The refusal of a module that does not exist.
@@ -35,6 +59,39 @@ pub fn unknown_action(name: &str, span: &Span) -> Diagnostic {
     error.at(span).did_you_mean(name, known).help(help)
 }
 
+/// A module that exists elsewhere is refused when its task runs, one that exists nowhere before anything runs.
+fn unknown_here(name: &str, span: &Span) -> Diagnostic {
+    let error = unknown_action(name, span);
+    let is_mistyped = error.help.iter().any(|help| matches!(help, Help::DidYouMean(_)));
+    let short = name.strip_prefix("ansible.builtin.").or_else(|| name.strip_prefix("ansible.legacy.")).unwrap_or(name);
+    let is_of_ansible = NOT_YET.contains(&short);
+    let is_of_a_collection = name.matches('.').count() >= 2 && short == name;
+    match (is_of_ansible || is_of_a_collection) && !(is_mistyped && is_of_a_collection) {
+        true => Diagnostic::warning(format!("Hostler has no module `{name}`: its task fails when it runs"))
+            .at(span)
+            .help("`hostler doc --list` names those it has"),
+        false => error,
+    }
+}
+
+/// Modules of ansible-core that are not here.
+const NOT_YET: &[&str] = &[
+    "apt_key",
+    "async_wrapper",
+    "debconf",
+    "dnf",
+    "dnf5",
+    "dpkg_selections",
+    "expect",
+    "iptables",
+    "mount_facts",
+    "pip",
+    "rpm_key",
+    "subversion",
+    "sysvinit",
+    "yum_repository",
+];
+
 fn check_task(task: &Task, findings: &mut Vec<Diagnostic>) {
     let name = &task.action.name;
     let short = task.short_action();
@@ -42,7 +99,7 @@ fn check_task(task: &Task, findings: &mut Vec<Diagnostic>) {
     let Some(entry) = modules::find(name) else {
         // A templated action is known when it runs.
         if !is_own && !name.contains("{{") {
-            findings.push(unknown_action(name, &task.action.span));
+            findings.push(unknown_here(name, &task.action.span));
         }
         if short == "meta" {
             check_meta(task, findings);
@@ -153,6 +210,16 @@ fn check_meta(task: &Task, findings: &mut Vec<Diagnostic>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn modules_of_others_are_warned_of_and_mistyped_ones_refused() {
+        let span = Span::origin("<test>");
+        assert!(!unknown_here("community.mysql.mysql_db", &span).is_error());
+        assert!(!unknown_here("ansible.builtin.dnf", &span).is_error());
+        assert!(unknown_here("ansible.builtin.coppy", &span).is_error());
+        assert!(unknown_here("coppy", &span).is_error());
+        assert!(unknown_here("community.general.ini_fle", &span).is_error());
+    }
 
     #[test]
     fn a_decimal_mode_is_shown_as_what_it_is() {

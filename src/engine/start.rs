@@ -1,6 +1,6 @@
 //! From a request to plays: secrets, variables, inventory and playbooks are read and checked; then the plays run.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, RwLock};
@@ -17,7 +17,7 @@ use crate::transport::BlobStore;
 
 use super::connections::Connections;
 use super::request::{ExtraVars, Mode, PlaySource, RunRequest};
-use super::state::{Run, lock, write};
+use super::state::{Lost, Run, lock, write};
 use super::{inventories, lists, play, preflight};
 
 /// Ansible's exit codes.
@@ -78,7 +78,10 @@ fn prepare(request: RunRequest, journal: &Journal) -> Result<(Arc<Run>, Vec<Play
         extra_vars,
         stats: Mutex::default(),
         custom_stats: Mutex::default(),
-        lost: Mutex::new(HashSet::new()),
+        lost: Mutex::default(),
+        broken: Mutex::default(),
+        additions: Mutex::default(),
+        is_stepping: AtomicBool::new(request.step),
         next_task: AtomicU64::new(1),
         cache,
         playbook_folders: folders,
@@ -104,17 +107,12 @@ async fn go(run: &Arc<Run>, playbooks: Vec<Playbook>) -> u8 {
             return code::OK;
         }
     }
-    let mut exit = code::OK;
     'all: for (file, entries) in playbooks {
         run.event(Event::PlaybookStarted { file });
         for entry in entries {
             match play::run(run, &entry).await {
                 Ok(play::Ended::Normally) => {}
-                Ok(play::Ended::Failed) => exit = exit.max(code::HOSTS_FAILED),
-                Ok(play::Ended::AllFailed) => {
-                    exit = exit.max(code::HOSTS_FAILED);
-                    break 'all;
-                }
+                Ok(play::Ended::AllFailed) => break 'all,
                 Err(diagnostic) => {
                     run.event(Event::Finding { diagnostic });
                     return code::ERROR;
@@ -123,15 +121,16 @@ async fn go(run: &Arc<Run>, playbooks: Vec<Playbook>) -> u8 {
         }
     }
     recap(run);
-    exit_code(run, exit)
+    exit_code(run)
 }
 
-fn exit_code(run: &Run, exit: u8) -> u8 {
-    let stats = lock(&run.stats);
+/// A host that nobody could reach weighs more than one that failed.
+fn exit_code(run: &Run) -> u8 {
+    let lost = lock(&run.lost);
     match () {
-        _ if stats.values().any(|host| host.failed > 0) => code::HOSTS_FAILED,
-        _ if stats.values().any(|host| host.unreachable > 0) => code::UNREACHABLE,
-        _ => exit,
+        _ if lost.values().any(|why| *why == Lost::Unreachable) => code::UNREACHABLE,
+        _ if !lost.is_empty() => code::HOSTS_FAILED,
+        _ => code::OK,
     }
 }
 
@@ -195,7 +194,11 @@ fn load_inventory(
 
 /// Reads the inventory again; hosts keep what they have learned.
 pub fn refresh_inventory(run: &Run) -> Result<(), Diagnostic> {
-    let fresh = load_inventory(&run.request, &run.templar, &run.controller, &run.journal)?;
+    let mut fresh = load_inventory(&run.request, &run.templar, &run.controller, &run.journal)?;
+    for addition in lock(&run.additions).iter() {
+        // A host that is no longer there joins no group.
+        addition.apply(&mut fresh).unwrap_or_default();
+    }
     *write(&run.inventory) = fresh;
     run.forget_inventory_vars();
     Ok(())

@@ -8,15 +8,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, Rw
 use indexmap::IndexMap;
 use tokio::sync::Semaphore;
 
-use crate::base::{Diagnostic, Map, Node, Value};
+use crate::base::{Diagnostic, Map, Node, Span, Value};
 use crate::history::Journal;
 use crate::history::event::{Event, HostStats, TaskId};
 use crate::inventory::Inventory;
-use crate::language::{Loader, Play, Role, RoleFinder, Task, Vars};
+use crate::language::{Loader, Play, Role, RoleFinder, Vars};
 use crate::template::{Controller, Templar};
 use crate::transport::BlobStore;
 
 use super::connections::Connections;
+use super::handlers::Handlers;
 use super::request::RunRequest;
 
 /// One run, shared by everything in it.
@@ -37,7 +38,7 @@ pub struct Run {
     /// At most this many hosts work at once.
     pub forks: Semaphore,
     /// Hosts that failed or could not be reached: no later play runs on them.
-    pub lost: Mutex<HashSet<Arc<str>>>,
+    pub lost: Mutex<HashMap<Arc<str>, Lost>>,
     /// `--start-at-task` was given and its task has not come yet.
     pub waiting_for_start: AtomicBool,
     pub next_task: AtomicU64,
@@ -45,8 +46,28 @@ pub struct Run {
     pub cache: PathBuf,
     /// Folders beside which `group_vars` and `host_vars` are looked for.
     pub playbook_folders: Vec<PathBuf>,
+    /// Hosts and groups that plays added: a refreshed inventory gets them again.
+    pub additions: Mutex<Vec<Addition>>,
+    /// `--step`, until the user says to go on without.
+    pub is_stepping: AtomicBool,
+    /// Something went wrong that ends the whole run.
+    pub broken: Mutex<Option<Diagnostic>>,
     /// Results of `async` tasks by job id.
     pub jobs: super::actions::background::Jobs,
+}
+
+/// What `add_host` and `group_by` did to the inventory.
+#[derive(Clone, Debug)]
+pub enum Addition {
+    Host { name: String, port: Option<u16>, groups: Vec<String>, variables: Map, span: Span },
+    Group { host: Arc<str>, group: String, parents: Vec<String>, span: Span },
+}
+
+/// Why a host is in no later play.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lost {
+    Failed,
+    Unreachable,
 }
 
 /// What a host has learned in this run.
@@ -63,6 +84,8 @@ pub struct HostState {
     pub inventory_vars: RwLock<Option<Arc<Vars>>>,
     /// Roles that ran to their end on it, in this play.
     pub roles_done: Mutex<HashSet<String>>,
+    /// Roles of which a task ran on it, in this play.
+    pub roles_run: Mutex<HashSet<String>>,
     pub facts_gathered: AtomicBool,
 }
 
@@ -75,6 +98,7 @@ impl HostState {
             included: RwLock::default(),
             inventory_vars: RwLock::default(),
             roles_done: Mutex::default(),
+            roles_run: Mutex::default(),
             facts_gathered: AtomicBool::new(false),
         }
     }
@@ -128,7 +152,7 @@ pub struct PlayState {
     pub active: RwLock<Vec<Arc<str>>>,
     pub prompted: Vars,
     /// Handlers of the play and of its roles; dynamic roles add theirs.
-    pub handlers: RwLock<Vec<Arc<Task>>>,
+    pub handlers: RwLock<Handlers>,
     /// Roles whose variables the whole play sees.
     pub public_roles: RwLock<Vec<Arc<Role>>>,
     pub check: bool,
@@ -136,9 +160,20 @@ pub struct PlayState {
     pub ended: AtomicBool,
     /// No further batch of the play runs (`meta: end_play`).
     pub is_last: AtomicBool,
+    /// For each host whether `meta: clear_host_errors` took its failure back.
+    pub errors_cleared: RwLock<Vec<Arc<AtomicBool>>>,
     /// Hosts of the batch that have failed, for `max_fail_percentage`.
     pub failures: AtomicUsize,
     pub max_fail_percentage: Option<f64>,
+}
+
+impl Addition {
+    pub fn apply(&self, inventory: &mut Inventory) -> Result<bool, Diagnostic> {
+        match self {
+            Addition::Host { name, port, groups, variables, span } => inventory.add_dynamic_host(name, *port, groups, variables, span),
+            Addition::Group { host, group, parents, span } => inventory.add_dynamic_group(host, group, parents, span),
+        }
+    }
 }
 
 impl Run {
@@ -170,6 +205,17 @@ impl Run {
         let merged = Arc::new(super::precedence::inventory_vars(self, &host.name));
         *write(&host.inventory_vars) = Some(merged.clone());
         merged
+    }
+
+    /// Adds a host or a group to the inventory, for good: whether that changed it.
+    ///
+    /// # Errors
+    /// A name is none.
+    pub fn add(&self, addition: Addition) -> Result<bool, Diagnostic> {
+        let changed = addition.apply(&mut write(&self.inventory))?;
+        lock(&self.additions).push(addition);
+        self.forget_inventory_vars();
+        Ok(changed)
     }
 
     /// The inventory changed (`add_host`, `group_by`, `refresh_inventory`): hosts ask it again.

@@ -14,6 +14,7 @@ use super::gate::Batch;
 use super::keywords::TaskKeywords;
 use super::outcome::{Include, Outcome, of_loop};
 use super::variables::HostScope;
+use super::words::{self, Failing};
 
 /// What a task came to on a host, for the cursor.
 #[derive(Clone, Debug, Default)]
@@ -54,10 +55,10 @@ impl TaskRun<'_> {
         };
         outcome.milliseconds = outcome.milliseconds.max(started.elapsed().as_millis() as u64);
         self.remember(&outcome, &scope);
-        let switches = self.switches(&scope).unwrap_or_else(|error| {
-            outcome = Outcome::error(error);
-            Switches::careful()
-        });
+        let (switches, wrong) = self.switches(&scope);
+        if let Some((word, error)) = wrong {
+            outcome = Outcome::unprepared(Failing::Keyword(word), error);
+        }
         let ignored = (outcome.failed && switches.ignore_errors) || (outcome.unreachable && switches.ignore_unreachable);
         self.tell(&outcome, ignored, &switches, &scope);
         HostOutcome { outcome, ignored, includes }
@@ -67,16 +68,26 @@ impl TaskRun<'_> {
         TaskKeywords { task: self.task, templar: &self.cursor.run.templar, context }
     }
 
-    fn switches(&self, scope: &HostScope) -> Result<Switches, Diagnostic> {
+    /// The switches, and the first one that cannot be read: a result is masked rather than shown by mistake.
+    fn switches(&self, scope: &HostScope) -> (Switches, Option<(&'static str, Diagnostic)>) {
         let context = scope.context();
         let keywords = self.keywords(&context);
         let settings = &self.cursor.run.request.settings;
-        Ok(Switches {
-            no_log: keywords.flag("no_log")?.unwrap_or(settings.no_log),
-            ignore_errors: keywords.flag("ignore_errors")?.unwrap_or(false),
-            ignore_unreachable: keywords.flag("ignore_unreachable")?.unwrap_or(false),
-            diff: keywords.flag("diff")?.unwrap_or(self.cursor.run.request.diff),
-        })
+        let mut wrong = None;
+        let mut flag = |word: &'static str, usual: bool, careful: bool| match keywords.flag(word) {
+            Ok(flag) => flag.unwrap_or(usual),
+            Err(error) => {
+                wrong.get_or_insert((word, error));
+                careful
+            }
+        };
+        let switches = Switches {
+            no_log: flag("no_log", settings.no_log, true),
+            ignore_errors: flag("ignore_errors", false, false),
+            ignore_unreachable: flag("ignore_unreachable", false, false),
+            diff: flag("diff", self.cursor.run.request.diff, false),
+        };
+        (switches, wrong)
     }
 
     /// One item after the other.
@@ -87,17 +98,20 @@ impl TaskRun<'_> {
         };
         let control = match LoopControl::read(self, scope) {
             Ok(control) => control,
-            Err(error) => return (Outcome::error(error), Vec::new()),
+            Err(error) => return (Outcome::unprepared(Failing::Task, error), Vec::new()),
         };
         let (mut results, mut includes) = (Vec::new(), Vec::new());
         let count = items.len();
+        // What an item registers or sets is there for the next one.
+        let mut learned = Map::new();
         for (index, item) in items.iter().enumerate() {
             if index > 0 && !control.pause.is_zero() {
                 tokio::time::sleep(control.pause).await;
             }
             let locals = control.locals(&items, index, item);
-            let inner = scope.with_locals(locals.clone());
+            let inner = scope.with_locals(learned.clone()).with_locals(locals.clone());
             let mut outcome = self.run_item(&inner).await;
+            learned.extend(&self.learned(&outcome));
             if let Some(mut include) = outcome.include.take() {
                 include.item = Some(control.label(self, &inner, item));
                 include.locals.extend(&locals);
@@ -120,7 +134,7 @@ impl TaskRun<'_> {
     fn loop_failed(&self, error: Diagnostic, scope: &HostScope) -> Outcome {
         match self.first_false("when", scope) {
             Ok(Some(condition)) => Outcome::skipped_by(Some(condition)),
-            _ => Outcome::error(error),
+            _ => Outcome::unprepared(Failing::Task, error),
         }
     }
 
@@ -176,14 +190,10 @@ impl TaskRun<'_> {
         match self.first_false("when", scope) {
             Ok(None) => {}
             Ok(Some(condition)) => return Outcome::skipped_by(Some(condition)),
-            Err(error) => {
-                let text = super::outcome::sentence(&error);
-                let message = format!("The conditional check failed. The error was: {text}");
-                return Outcome { error: Some(error), ..Outcome::failed(message) };
-            }
+            Err(error) => return Outcome::unprepared(Failing::Condition, error),
         }
         match self.retries(scope) {
-            Err(error) => Outcome::error(error),
+            Err(error) => Outcome::unprepared(Failing::Task, error),
             Ok(None) => {
                 let outcome = self.attempt(scope).await;
                 self.judged(outcome, scope)
@@ -208,16 +218,16 @@ impl TaskRun<'_> {
         let run = &self.cursor.run;
         let mut attempt = 1;
         loop {
-            let outcome = self.attempt(scope).await;
+            let mut outcome = self.attempt(scope).await;
+            outcome.values.insert("attempts", attempt);
             let mut outcome = self.judged(outcome, scope);
             let done = match retries.until {
                 false => Ok(!outcome.failed),
                 true => self.until_holds(&outcome, scope),
             };
-            outcome.values.insert("attempts", attempt);
             match done {
                 Ok(true) => return outcome,
-                Err(error) => return Outcome::error(error),
+                Err(error) => return Outcome::unprepared(Failing::Condition, error),
                 Ok(false) if attempt >= retries.attempts || outcome.unreachable => {
                     outcome.failed = true;
                     return outcome;
@@ -247,8 +257,8 @@ impl TaskRun<'_> {
         Ok(true)
     }
 
-    /// The scope in which a result is judged: under its registered name, with the facts it brought.
-    fn with_result(&self, outcome: &Outcome, scope: &HostScope) -> HostScope {
+    /// What templates know of an outcome: its registered name, the facts it brought.
+    fn learned(&self, outcome: &Outcome) -> Map {
         let mut locals = Map::new();
         for (key, value) in outcome.facts.iter() {
             locals.insert(key.clone(), value.clone());
@@ -256,13 +266,18 @@ impl TaskRun<'_> {
         if let Some(name) = self.task.own("register").and_then(Node::as_str) {
             locals.insert(name, outcome.registered());
         }
-        scope.with_locals(locals)
+        locals
+    }
+
+    /// The scope in which a result is judged.
+    fn with_result(&self, outcome: &Outcome, scope: &HostScope) -> HostScope {
+        scope.with_locals(self.learned(outcome))
     }
 
     async fn attempt(&self, scope: &HostScope) -> Outcome {
         let call = match Call::prepare(self.cursor, self.task, self.batch, scope) {
             Ok(call) => call,
-            Err(error) => return Outcome::error(error),
+            Err(outcome) => return *outcome,
         };
         match call.timeout {
             Some(limit) => match tokio::time::timeout(limit, call.execute()).await {
@@ -287,18 +302,21 @@ impl TaskRun<'_> {
                 .try_fold(true, |all, condition| Ok(all && self.cursor.run.templar.condition(condition, &context)?));
             match verdict {
                 Err(error) => {
-                    let error: TemplateError = error;
-                    let values = outcome.values.clone();
-                    outcome = Outcome::error(error.into());
-                    for (key, value) in values.iter().filter(|(key, _)| key.as_str() != Some("msg")) {
-                        outcome.values.insert(key.clone(), value.clone());
+                    let error: Diagnostic = TemplateError::into(error);
+                    let text: Value = words::condition_failed(&words::reason(&error)).into();
+                    outcome.failed = true;
+                    outcome.values.insert_default("msg", "");
+                    match word {
+                        "changed_when" => outcome.changed_when = Some(text),
+                        _ => outcome.failed_when = Some(text),
                     }
+                    outcome.error = Some(error);
                     return outcome;
                 }
                 Ok(verdict) if word == "changed_when" => outcome.changed = verdict,
                 Ok(verdict) => {
                     outcome.failed = verdict;
-                    outcome.failed_when = Some(verdict);
+                    outcome.failed_when = Some(verdict.into());
                     if !verdict {
                         outcome.error = None;
                     }
@@ -385,7 +403,7 @@ impl TaskRun<'_> {
     }
 
     fn tell_item(&self, outcome: &Outcome, scope: &HostScope, label: Value) {
-        let switches = self.switches(scope).unwrap_or_else(|_| Switches::careful());
+        let (switches, _) = self.switches(scope);
         let mut result = self.result(outcome, &switches, scope);
         result.ignored = outcome.failed && switches.ignore_errors;
         if let Value::Map(map) = &result.result
@@ -409,13 +427,6 @@ impl TaskRun<'_> {
     }
 }
 
-impl Switches {
-    /// For a task whose own switches cannot be read: nothing is shown that might be secret.
-    fn careful() -> Self {
-        Switches { no_log: false, ignore_errors: false, ignore_unreachable: false, diff: false }
-    }
-}
-
 struct Retries {
     until: bool,
     attempts: u64,
@@ -423,10 +434,12 @@ struct Retries {
 }
 
 fn timed_out(task: &Task, limit: Duration) -> Outcome {
-    let action = &task.action.name;
     let seconds = limit.as_secs();
-    Outcome::failed(format!("The {action} action failed to execute in the expected time frame ({seconds}) and was terminated"))
-        .with("timedout", Value::map([("period", seconds)]))
+    let frame = "Configure `DISPLAY_TRACEBACK` to see a traceback on timeout errors.";
+    let message = format!("Task failed: Timed out after {seconds} second(s).");
+    let error = Diagnostic::error(format!("the task did not end within {seconds} seconds, which is its `timeout`")).at(&task.span);
+    let outcome = Outcome { error: Some(error), ..Outcome::failed(message) };
+    outcome.with("timedout", Value::map([("frame", Value::from(frame)), ("period", seconds.into())]))
 }
 
 /// `loop_control`, rendered.

@@ -7,10 +7,14 @@ use crate::base::{Key, Map, Node, Value};
 use crate::language::{Role, Scope, ScopeKind, Task, Vars};
 use crate::template::{Context, OMIT, SearchPath, Variable, Variables};
 
+use super::settings::HashBehaviour;
 use super::state::{HostState, PlayState, Run, read};
 
 /// The version that playbooks ask for in `ansible_version`: the language spoken here.
 const ANSIBLE_VERSION: &str = "2.19.14";
+
+/// How many layers `HostScope::layer` has.
+const LAYERS: usize = 12;
 
 /// All variables of one host at one place.
 #[derive(Clone)]
@@ -44,7 +48,8 @@ impl HostScope {
 
     /// Everything a template needs here.
     pub fn context(&self) -> Context {
-        Context { search: self.search_path(), controller: self.run.controller.clone(), variables: Arc::new(self.clone()) }
+        let variables = Arc::new(InTask(self.clone()));
+        Context { search: self.search_path(), controller: self.run.controller.clone(), variables }
     }
 
     /// Folders searched for files: the role's and its parents', the including file's, the playbook's.
@@ -113,12 +118,17 @@ impl HostScope {
         read(&play.public_roles).iter().rev().find_map(|role| part(role).get(name).cloned())
     }
 
-    fn in_play(&self, name: &str) -> Option<Variable> {
-        let play = self.play.as_ref()?;
-        let files = self.vars_files.iter().rev().find_map(|vars| vars.get(name));
-        let prompted = || play.prompted.get(name);
-        let own = || play.play.scope.vars.get(name);
-        files.or_else(prompted).or_else(own).cloned().map(Variable::Source)
+    fn in_vars_files(&self, name: &str) -> Option<Variable> {
+        self.play.as_ref()?;
+        let mut found = self.vars_files.iter().rev().filter_map(|vars| vars.get(name)).cloned().map(Variable::Source);
+        match self.merges() {
+            true => found.reduce(|upper, lower| super::combine::variables(lower, upper)),
+            false => found.next(),
+        }
+    }
+
+    fn merges(&self) -> bool {
+        self.run.request.settings.hash_behaviour == HashBehaviour::Merge
     }
 
     fn in_facts(&self, name: &str) -> Option<Variable> {
@@ -135,24 +145,30 @@ impl HostScope {
         if let Some(found) = self.magic(name) {
             return Some(found);
         }
-        if let Some(node) = self.run.extra_vars.get(name) {
-            return Some(Variable::Source(node.clone()));
+        let mut found = (0..LAYERS).filter_map(|layer| self.layer(layer, name));
+        match self.merges() {
+            true => found.reduce(|upper, lower| super::combine::variables(lower, upper)),
+            false => found.next(),
         }
-        if let Some(found) = self.in_parameters(name) {
-            return Some(found);
+    }
+
+    /// What one layer says, from the highest precedence down.
+    fn layer(&self, number: usize, name: &str) -> Option<Variable> {
+        let play = || self.play.as_ref();
+        match number {
+            0 => self.run.extra_vars.get(name).cloned().map(Variable::Source),
+            1 => self.in_parameters(name),
+            2 => read(&self.host.set).get(name).cloned().map(Variable::Value),
+            3 => read(&self.host.included).get(name).cloned().map(Variable::Source),
+            4 => self.in_task(name),
+            5 => self.in_role_vars(name),
+            6 => self.in_vars_files(name),
+            7 => play()?.prompted.get(name).cloned().map(Variable::Source),
+            8 => play()?.play.scope.vars.get(name).cloned().map(Variable::Source),
+            9 => self.in_facts(name),
+            10 => self.run.inventory_vars(&self.host).get(name).cloned().map(Variable::Source),
+            _ => self.in_role_defaults(name),
         }
-        if let Some(value) = read(&self.host.set).get(name) {
-            return Some(Variable::Value(value.clone()));
-        }
-        if let Some(node) = read(&self.host.included).get(name) {
-            return Some(Variable::Source(node.clone()));
-        }
-        self.in_task(name)
-            .or_else(|| self.in_role_vars(name))
-            .or_else(|| self.in_play(name))
-            .or_else(|| self.in_facts(name))
-            .or_else(|| self.run.inventory_vars(&self.host).get(name).cloned().map(Variable::Source))
-            .or_else(|| self.in_role_defaults(name))
     }
 
     fn facts_without_prefix(&self) -> Value {
@@ -183,12 +199,16 @@ impl HostScope {
             "ansible_play_batch" => self.play.as_ref().and_then(|play| hosts(&play.batch)),
             "ansible_play_hosts_all" => self.play.as_ref().and_then(|play| hosts(&play.all_hosts)),
             "ansible_play_name" => self.play.as_ref().and_then(|play| value(play.name.as_str().into())),
-            "ansible_play_role_names" | "role_names" => self.play.as_ref().and_then(|play| value(role_names(play))),
-            "ansible_role_names" => self.play.as_ref().and_then(|play| value(role_names(play))),
+            "ansible_play_role_names" | "role_names" => self.play.as_ref().and_then(|play| value(unique(named_roles(play)))),
+            "ansible_dependent_role_names" => self.play.as_ref().and_then(|play| value(unique(dependencies(play)))),
+            "ansible_role_names" => self.play.as_ref().and_then(|play| {
+                let all = named_roles(play).into_iter().chain(dependencies(play));
+                value(unique(all.collect()))
+            }),
             "role_name" | "ansible_role_name" => self.role().and_then(|role| value(role.name.clone().into())),
             "role_path" => self.role().and_then(|role| value(path_text(&role.path))),
-            "ansible_parent_role_names" => self.parent_roles(),
-            "ansible_parent_role_paths" => self.parent_roles(),
+            "ansible_parent_role_names" => self.parent_roles(|role| role.name.clone().into()),
+            "ansible_parent_role_paths" => self.parent_roles(|role| path_text(&role.path)),
             "ansible_check_mode" => value(self.play.as_ref().map_or(request.check, |play| play.check).into()),
             "ansible_diff_mode" => value(request.diff.into()),
             "ansible_forks" => value(request.settings.forks.into()),
@@ -205,9 +225,9 @@ impl HostScope {
         }
     }
 
-    fn parent_roles(&self) -> Option<Variable> {
+    fn parent_roles(&self, part: impl Fn(&Role) -> Value) -> Option<Variable> {
         let roles = self.scope.as_ref()?.roles();
-        let parents: Vec<Arc<str>> = roles.iter().skip(1).map(|role| role.name.clone()).collect();
+        let parents: Vec<Value> = roles.iter().skip(1).map(|role| part(role)).collect();
         (!parents.is_empty()).then(|| Variable::Value(Value::list(parents)))
     }
 
@@ -259,6 +279,28 @@ impl Variables for HostScope {
         names.dedup();
         names.retain(|name| self.layers(name).is_some());
         names
+    }
+}
+
+/// A scope as templates of a task see it: with where the connection goes, unless a variable says it.
+struct InTask(HostScope);
+
+impl Variables for InTask {
+    fn get(&self, name: &str) -> Option<Variable> {
+        let found = self.0.layers(name);
+        if found.is_some() || self.0.task.is_none() {
+            return found;
+        }
+        let value = match name {
+            "ansible_host" | "ansible_ssh_host" => self.0.host.name.clone().into(),
+            "ansible_connection" => self.0.run.request.settings.transport.clone().into(),
+            _ => return None,
+        };
+        Some(Variable::Value(value))
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.0.names()
     }
 }
 
@@ -344,14 +386,32 @@ fn groups(run: &Run) -> Value {
     Value::map(inventory.groups().map(|group| (group.name.clone(), Value::list(inventory.hosts_of(&group.name)))))
 }
 
-fn role_names(play: &PlayState) -> Value {
-    let mut names: Vec<Arc<str>> = Vec::new();
-    for role in play.play.static_roles() {
-        if !names.contains(&role.name) {
-            names.push(role.name.clone());
+/// Roles that the play names itself.
+fn named_roles(play: &PlayState) -> Vec<Arc<str>> {
+    play.play.roles.iter().filter_map(|block| block.role_run.as_ref()).map(|role| role.name.clone()).collect()
+}
+
+/// Roles that those depend on.
+fn dependencies(play: &PlayState) -> Vec<Arc<str>> {
+    fn below(role: &Role, names: &mut Vec<Arc<str>>) {
+        for other in &role.dependencies {
+            below(other, names);
+            names.push(other.name.clone());
         }
     }
-    Value::list(names)
+    let mut names = Vec::new();
+    play.play.roles.iter().filter_map(|block| block.role_run.as_ref()).for_each(|role| below(role, &mut names));
+    names
+}
+
+fn unique(names: Vec<Arc<str>>) -> Value {
+    let mut kept: Vec<Arc<str>> = Vec::new();
+    for name in names {
+        if !kept.contains(&name) {
+            kept.push(name);
+        }
+    }
+    Value::list(kept)
 }
 
 fn tags_or_all(tags: &[String]) -> Vec<String> {

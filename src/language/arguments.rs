@@ -88,8 +88,8 @@ fn from_text(action: &str, text: &str, node: &Node) -> Result<Arguments, Diagnos
     let mut raw: Vec<String> = Vec::new();
     for word in words {
         match key_value(&word) {
-            Some((key, value)) if !COMMANDS.contains(&name) || RAW_OPTIONS.contains(&key) => {
-                found.options.push((key.to_owned(), Node::text(node.span.clone(), unquote(value))));
+            Some((key, value)) if !COMMANDS.contains(&name) || RAW_OPTIONS.contains(&key.as_str()) => {
+                found.options.push((key, Node::text(node.span.clone(), unquote(&value))));
             }
             _ => raw.push(word),
         }
@@ -99,15 +99,21 @@ fn from_text(action: &str, text: &str, node: &Node) -> Result<Arguments, Diagnos
             true => raw.concat_words(),
             false => raw.iter().map(|word| unquote(word.trim())).collect::<Vec<_>>().join(" "),
         };
-        if !RAW_ACTIONS.contains(&name) {
-            return Err(Diagnostic::error(format!(
-                "`{}` of `{action}` is no option: free-form arguments are written `option=value`",
-                joined.trim()
-            ))
-            .at(&node.span)
-            .help("write the options as a mapping, one a line"));
+        let text = Node::new(node.span.clone(), keep_style(node, joined));
+        if !RAW_ACTIONS.contains(&name) && !action.contains("{{") {
+            // What is a template may still become a mapping of options.
+            if !text.is_template() {
+                let joined = text.as_str().unwrap_or_default().trim().to_owned();
+                return Err(Diagnostic::error(format!(
+                    "`{joined}` of `{action}` is no option: free-form arguments are written `option=value`"
+                ))
+                .at(&node.span)
+                .help("write the options as a mapping, one a line"));
+            }
+            found.whole = Some(text);
+            return Ok(found);
         }
-        found.raw = Some(Node::new(node.span.clone(), keep_style(node, joined)));
+        found.raw = Some(text);
     }
     Ok(found)
 }
@@ -143,10 +149,50 @@ pub fn is_one_expression(text: &str) -> bool {
     text.starts_with("{{") && text.ends_with("}}") && text[2..].find("}}") == Some(text.len() - 4)
 }
 
-fn key_value(word: &str) -> Option<(&str, &str)> {
-    let (key, value) = word.split_once('=')?;
-    let is_name = !key.is_empty() && key.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '-' || c == '.');
-    is_name.then_some((key, value.trim_end_matches('\n')))
+/// `key=value`, with escapes read; an `=` at the start, after a backslash or inside braces makes no pair. The key may be a template.
+fn key_value(word: &str) -> Option<(String, String)> {
+    let text = unescape(word);
+    let at = text.char_indices().skip(1).find(|(at, c)| *c == '=' && !text[..*at].ends_with('\\')).map(|(at, _)| at)?;
+    let (key, value) = (text[..at].trim(), text[at + 1..].trim());
+    let is_open = key.matches("{{").count() != key.matches("}}").count();
+    (!key.is_empty() && !is_open).then(|| (key.to_owned(), value.to_owned()))
+}
+
+/// Python's escapes, as `k=v` text has them; what is no escape stays.
+fn unescape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('\\') {
+        out.push_str(&rest[..at]);
+        let (character, length) = escape(&rest[at + 1..]).unwrap_or(('\\', 0));
+        out.push(character);
+        rest = &rest[at + 1 + length..];
+    }
+    out.push_str(rest);
+    out
+}
+
+/// The character that an escape means, and how long it is after its backslash.
+fn escape(text: &str) -> Option<(char, usize)> {
+    let first = text.chars().next()?;
+    let digits = |count: usize| {
+        let code = u32::from_str_radix(text.get(1..1 + count)?, 16).ok()?;
+        Some((char::from_u32(code)?, 1 + count))
+    };
+    match first {
+        '\\' | '\'' | '"' => Some((first, 1)),
+        'a' => Some(('\u{7}', 1)),
+        'b' => Some(('\u{8}', 1)),
+        'f' => Some(('\u{c}', 1)),
+        'n' => Some(('\n', 1)),
+        'r' => Some(('\r', 1)),
+        't' => Some(('\t', 1)),
+        'v' => Some(('\u{b}', 1)),
+        'x' => digits(2),
+        'u' => digits(4),
+        'U' => digits(8),
+        _ => None,
+    }
 }
 
 /// Removes one pair of quotes around a value.
@@ -224,7 +270,7 @@ pub fn split_arguments(text: &str) -> Result<Vec<String>, String> {
 pub fn split_key_values(text: &str, span: &Span) -> Result<Vec<(Node, Node)>, Diagnostic> {
     let words = split_arguments(text).map_err(|why| Diagnostic::error(why).at(span))?;
     let pairs = words.iter().filter_map(|word| key_value(word));
-    Ok(pairs.map(|(key, value)| (Node::text(span.clone(), key), Node::text(span.clone(), unquote(value)))).collect())
+    Ok(pairs.map(|(key, value)| (Node::text(span.clone(), key.as_str()), Node::text(span.clone(), unquote(&value)))).collect())
 }
 
 #[cfg(test)]
@@ -249,6 +295,22 @@ mod tests {
         assert_eq!(found.get("chdir").and_then(Node::as_str), Some("/tmp"));
         assert_eq!(found.get("creates").and_then(Node::as_str), Some("/x"));
         assert!(found.get("a").is_none());
+    }
+
+    #[test]
+    fn pairs_are_read_with_their_escapes_and_keys_may_be_templates() {
+        assert_eq!(key_value("{{ 'x' + item }}={{ item }}"), Some(("{{ 'x' + item }}".into(), "{{ item }}".into())));
+        assert_eq!(key_value(r#"msg="a\tb""#), Some(("msg".into(), "\"a\tb\"".into())));
+        assert_eq!(key_value("{{ a == b }}"), None);
+        assert_eq!(key_value("=x"), None);
+    }
+
+    #[test]
+    fn free_text_that_is_a_template_may_become_options() {
+        let node = Node::text(Span::origin("<test>"), "path=/x {{ more }}");
+        let found = read("file", &node).expect("reads");
+        assert_eq!(found.whole.as_ref().and_then(Node::as_str), Some("{{ more }}"));
+        assert_eq!(found.get("path").and_then(Node::as_str), Some("/x"));
     }
 
     #[test]

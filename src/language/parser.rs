@@ -228,7 +228,7 @@ impl<'a> Parser<'a> {
     /// `action: copy src=a dest=b`, or `action: {module: copy, src: a}`.
     fn spelled_out(&mut self, value: &Node) -> Option<(String, Node)> {
         if let Some(text) = value.as_str() {
-            let (name, rest) = text.trim().split_once(char::is_whitespace).unwrap_or((text.trim(), ""));
+            let (name, rest) = first_word(text.trim());
             let rest = if rest.is_empty() { Node::null(value.span.clone()) } else { Node::text(value.span.clone(), rest) };
             return Some((name.to_owned(), rest));
         }
@@ -236,7 +236,7 @@ impl<'a> Parser<'a> {
             self.findings.push(Diagnostic::error("`action` needs the name of a module").at(&value.span));
             return None;
         };
-        let (name, words) = module.split_once(' ').unwrap_or((module, ""));
+        let (name, words) = first_word(module.trim());
         let mut rest: Vec<(Node, Node)> =
             value.as_map().unwrap_or_default().iter().filter(|(key, _)| key.as_str() != Some("module")).cloned().collect();
         rest.extend(self.keep(arguments::split_key_values(words, &value.span))?);
@@ -349,6 +349,15 @@ impl<'a> Parser<'a> {
         let outcome = read(self);
         self.depth -= 1;
         Some(outcome)
+    }
+}
+
+/// An action's name, which may be a template with spaces, and what stands behind it.
+fn first_word(text: &str) -> (&str, &str) {
+    let first = arguments::split_arguments(text).ok().and_then(|words| words.into_iter().next()).unwrap_or_default();
+    match text.strip_prefix(first.trim_end()) {
+        Some(rest) if !first.is_empty() => (text[..text.len() - rest.len()].trim_end(), rest.trim()),
+        _ => text.split_once(char::is_whitespace).unwrap_or((text, "")),
     }
 }
 

@@ -9,6 +9,7 @@ use super::arguments::Arguments;
 use super::item::{Block, Item, Scope, ScopeKind, Vars};
 use super::keywords::{Keywords, Object};
 use super::parser::{Parser, with_file};
+use super::task::{Action, Task};
 
 /// A role as one place uses it.
 #[derive(Debug)]
@@ -71,6 +72,21 @@ impl RoleRequest {
             validate: true,
             kind: ScopeKind::Role,
         }
+    }
+
+    /// The name of the file of tasks, without its ending.
+    fn entry_point(&self) -> &str {
+        let entry = self.tasks_from.as_deref().unwrap_or("main");
+        entry.strip_suffix(".yml").or_else(|| entry.strip_suffix(".yaml")).unwrap_or(entry)
+    }
+
+    /// What tells this use of a role from others: its parameters and conditions by what they say, not by where they stand.
+    fn identity(&self, path: &Path) -> String {
+        let vars =
+            |vars: &Vars| vars.iter().map(|(name, node)| format!("{name}={}", node.to_value().to_repr())).collect::<Vec<_>>().join(",");
+        let words = ["when", "tags"].map(|word| self.keywords.get(word).map(|node| node.to_value().to_repr()).unwrap_or_default());
+        let from = [&self.tasks_from, &self.vars_from, &self.defaults_from, &self.handlers_from];
+        format!("{} {} {} {words:?} {from:?}", path.display(), vars(&self.params), vars(&self.vars))
     }
 
     /// Takes `tasks_from` and its like from the arguments of an import or include, when they are plain text.
@@ -206,10 +222,10 @@ impl Parser<'_> {
             let message = format!("Could not find specified file in role: tasks/{from}");
             self.findings.push(Diagnostic::error(message).at(&request.span));
         }
-        let items = match &tasks {
-            Some(file) => self.file(file, &request.span, &with_file(&inner, file), false),
-            None => Vec::new(),
-        };
+        let mut items: Vec<Item> = validation(request, path, &role, &inner).into_iter().collect();
+        if let Some(file) = &tasks {
+            items.extend(self.file(file, &request.span, &with_file(&inner, file), false));
+        }
         let own = Block {
             span: request.span.clone(),
             scope: inner,
@@ -274,14 +290,7 @@ impl Parser<'_> {
             handlers: Vec::new(),
             dependencies,
             allow_duplicates: request.allow_duplicates || meta.get("allow_duplicates").is_some_and(|node| node.to_value().is_truthy()),
-            identity: format!(
-                "{} {:?} {:?} {:?} {:?}",
-                path.display(),
-                request.params,
-                request.vars,
-                request.tasks_from,
-                request.keywords.get("when")
-            ),
+            identity: request.identity(path),
             is_public: request.is_public,
             argument_spec: if request.validate { self.argument_spec(path, request, meta) } else { None },
         };
@@ -314,9 +323,7 @@ impl Parser<'_> {
             Some(file) => self.loader.load(&file, Some(&request.span)).map_err(|finding| self.findings.push(finding)).ok()?,
             None => meta.clone(),
         };
-        let entry = request.tasks_from.as_deref().unwrap_or("main");
-        let entry = entry.strip_suffix(".yml").or_else(|| entry.strip_suffix(".yaml")).unwrap_or(entry);
-        specs.get("argument_specs")?.get(entry).cloned()
+        specs.get("argument_specs")?.get(request.entry_point()).cloned()
     }
 
     /// A file of a role: `PART/main.yml` and its other spellings, or the one asked for.
@@ -349,6 +356,46 @@ impl Parser<'_> {
         }
         Some(Node::map(asked_at.clone(), entries))
     }
+}
+
+/// The task that checks a role's variables against its argument spec, before any other of the role.
+fn validation(request: &RoleRequest, path: &Path, role: &Arc<Role>, scope: &Arc<Scope>) -> Option<Item> {
+    let spec = role.argument_spec.as_ref()?;
+    let span = &request.span;
+    let text = |text: &str| Node::data(span.clone(), text.into());
+    let entry = request.entry_point();
+    let mut name = format!("Validating arguments against arg spec '{entry}'");
+    if let Some(description) = spec.get("short_description").and_then(Node::as_str) {
+        name.push_str(" - ");
+        name.push_str(description);
+    }
+    let path = path.to_string_lossy();
+    let about = [("type", "role"), ("name", request.name.as_str()), ("argument_spec_name", entry), ("path", path.as_ref())];
+    let about = about.iter().map(|(key, value)| (text(key), text(value))).collect();
+    let params = request.params.iter().map(|(name, node)| (text(name), node.clone())).collect();
+    // What a spec says is never rendered.
+    let options = spec.get("options").map_or_else(|| Node::map(span.clone(), Vec::new()), |node| Node::data(span.clone(), node.to_value()));
+    let mut keywords = Keywords::default();
+    keywords.set("tags", text("always"));
+    let arguments = Arguments {
+        options: vec![
+            ("argument_spec".to_owned(), options),
+            ("provided_arguments".to_owned(), Node::map(span.clone(), params)),
+            ("validate_args_context".to_owned(), Node::map(span.clone(), about)),
+        ],
+        ..Arguments::default()
+    };
+    Some(Item::Task(Arc::new(Task {
+        span: span.clone(),
+        name: Some(text(&name)),
+        action: Action { name: "ansible.builtin.validate_argument_spec".into(), span: span.clone(), arguments },
+        keywords,
+        vars: Arc::default(),
+        loops: None,
+        scope: scope.clone(),
+        is_handler: false,
+        implicit: false,
+    })))
 }
 
 fn copy_of(role: &Role) -> Role {

@@ -25,7 +25,7 @@ pub struct Loop {
     pub items: Node,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Task {
     pub span: Span,
     pub name: Option<Node>,
@@ -40,6 +40,11 @@ pub struct Task {
 }
 
 impl Task {
+    /// The same task with another action: one whose name was a template.
+    pub fn with_action(&self, name: &str) -> Task {
+        Task { action: Action { name: name.into(), ..self.action.clone() }, ..self.clone() }
+    }
+
     /// The keyword on the task itself or the nearest around it.
     pub fn keyword(&self, word: &str) -> Option<&Node> {
         self.keywords.get(word).or_else(|| self.scope.keyword(word))

@@ -16,6 +16,7 @@ mod error;
 mod eval;
 mod exec;
 mod fault;
+mod file_variables;
 mod filters;
 mod format;
 mod functions;
@@ -39,6 +40,7 @@ mod tests;
 pub use context::{Context, Controller, Decrypt, FileOptions, ReadSetting, SearchPath, Variable, Variables};
 pub use engine::Templar;
 pub use error::{Error, ErrorKind};
+pub use file_variables::file_variables;
 pub use names::NameKind;
 
 /// What the name `omit` stands for once it is data. The engine drops arguments with this value; inside containers it is dropped already.

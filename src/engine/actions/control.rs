@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use crate::base::{Diagnostic, Node, NodeKind, Value};
+use crate::base::{Diagnostic, NodeKind, Value};
 use crate::engine::call::Call;
 use crate::engine::keywords::list_of;
-use crate::engine::outcome::{Outcome, sentence};
+use crate::engine::outcome::Outcome;
+use crate::engine::words::Failing;
 
 /// `debug`: a message, or a variable by its expression.
 pub fn debug(call: &Call<'_>) -> Outcome {
@@ -50,19 +51,13 @@ pub fn assert(call: &Call<'_>) -> Outcome {
                 return if quiet { outcome } else { outcome.always_shown() };
             }
             Err(error) => {
-                let text = sentence(&error);
-                let message = format!("Task failed: The conditional check '{}' failed. The error was: {text}", shown(&condition));
-                return Outcome { error: Some(error), ..Outcome::failed(message) };
+                return Outcome::unprepared(Failing::Condition, error);
             }
         }
     }
     let message = call.args.get("success_msg").cloned().unwrap_or_else(|| "All assertions passed".into());
     let outcome = Outcome::ok([("msg", message)].into_iter().collect());
     if quiet { outcome } else { outcome.always_shown() }
-}
-
-fn shown(condition: &Node) -> String {
-    condition.to_value().to_text()
 }
 
 /// `fail`.

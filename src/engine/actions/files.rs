@@ -235,29 +235,12 @@ fn render(call: &Call<'_>, path: &Path, text: &str, dest: &str) -> Result<String
     call.run.templar.render_file(text, &span, &options, &context).map_err(|error| Box::new(Outcome::error(error.into())))
 }
 
-/// Names that only templates see. Ansible: `generate_ansible_template_vars`.
+/// Names that only templates see.
 fn template_locals(call: &Call<'_>, path: &Path, dest: &str) -> Map {
-    use std::os::unix::fs::MetadataExt;
-    let found = std::fs::metadata(path).ok();
-    let modified = found.as_ref().map_or(0, MetadataExt::mtime);
-    let owner = found.as_ref().map_or_else(String::new, |found| crate::system::System::local().user_name(found.uid()));
-    let full = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    let stamp = jiff::Timestamp::from_second(modified).map(|time| time.strftime("%Y-%m-%d %H:%M:%S").to_string()).unwrap_or_default();
-    let managed = call.run.request.settings.ansible_managed.clone();
     let given = call.source("src").map(|node| node.to_value().to_text()).unwrap_or_default();
-    [
-        ("template_host", Value::from(rustix::system::uname().nodename().to_string_lossy().into_owned())),
-        ("template_path", path.to_string_lossy().into_owned().into()),
-        ("template_mtime", stamp.into()),
-        ("template_uid", owner.into()),
-        ("template_run_date", jiff::Zoned::now().strftime("%Y-%m-%d %H:%M:%S").to_string().into()),
-        ("template_fullpath", full.to_string_lossy().into_owned().into()),
-        ("template_destpath", dest.into()),
-        ("ansible_managed", managed.into()),
-        ("template_src", given.into()),
-    ]
-    .into_iter()
-    .collect()
+    let mut names = crate::template::file_variables(&given, path, &call.run.request.settings.ansible_managed);
+    names.insert("template_destpath", dest);
+    names
 }
 
 /// `script`: a file of the project's runs on the host.

@@ -3,7 +3,7 @@
 use crate::base::{Map, Value};
 use crate::engine::call::Call;
 use crate::engine::outcome::Outcome;
-use crate::engine::state::write;
+use crate::engine::state::Addition;
 
 fn words(value: Option<&Value>) -> Vec<String> {
     match value {
@@ -27,11 +27,10 @@ pub fn add_host(call: &Call<'_>) -> Outcome {
         Some((host, Ok(port))) => (host, Some(port)),
         _ => (name, None),
     };
-    let added = write(&call.run.inventory).add_dynamic_host(&name, port, &groups, &args, &span);
-    match added {
+    let addition = Addition::Host { name: name.clone(), port, groups: groups.clone(), variables: args.clone(), span };
+    match call.run.add(addition) {
         Err(diagnostic) => Outcome::error(diagnostic),
         Ok(changed) => {
-            call.run.forget_inventory_vars();
             let shown: Map =
                 [("groups", Value::list(groups)), ("host_name", name.into()), ("host_vars", args.into())].into_iter().collect();
             let mut outcome = Outcome::ok([("add_host", Value::from(shown))].into_iter().collect());
@@ -49,11 +48,11 @@ pub fn group_by(call: &Call<'_>) -> Outcome {
     let group = key.replace(' ', "-");
     let parents = words(call.args.get("parents")).into_iter().map(|name| name.replace(' ', "-")).collect::<Vec<_>>();
     let parents = if parents.is_empty() { vec!["all".to_owned()] } else { parents };
-    let joined = write(&call.run.inventory).add_dynamic_group(&call.scope.host.name, &group, &parents, call.span());
-    match joined {
+    let host = call.scope.host.name.clone();
+    let addition = Addition::Group { host, group: group.clone(), parents: parents.clone(), span: call.span().clone() };
+    match call.run.add(addition) {
         Err(diagnostic) => Outcome::error(diagnostic),
         Ok(changed) => {
-            call.run.forget_inventory_vars();
             let mut outcome =
                 Outcome::ok([("add_group", Value::from(group)), ("parent_groups", Value::list(parents))].into_iter().collect());
             outcome.changed = changed;

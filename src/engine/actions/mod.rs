@@ -1,6 +1,7 @@
 //! Actions that run on the controller, or begin there: what they do with variables, inventory and files of the project. What they need done
 //! on the host they ask of modules.
 
+mod argument_spec;
 pub mod background;
 mod control;
 mod files;
@@ -38,6 +39,7 @@ pub const NAMES: &[&str] = &[
     "set_stats",
     "template",
     "unarchive",
+    "validate_argument_spec",
     "wait_for_connection",
 ];
 
@@ -67,6 +69,7 @@ pub async fn run(call: &Call<'_>) -> Option<Outcome> {
         "set_stats" => vars::set_stats(call),
         "template" => files::template(call).await,
         "unarchive" => files::unarchive(call).await,
+        "validate_argument_spec" => argument_spec::validate(call),
         "wait_for_connection" => wait::wait_for_connection(call).await,
         _ => return None,
     })

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::base::{Diagnostic, Map, Node, NodeKind, Value};
+use crate::base::{Diagnostic, Map, Node, Value};
 use crate::engine::call::Call;
 use crate::engine::outcome::Outcome;
 use crate::engine::settings::HashBehaviour;
@@ -21,11 +21,8 @@ pub fn set_fact(call: &Call<'_>) -> Outcome {
         if name == "_raw_params" {
             return Outcome::failed("set_fact needs `name: value` pairs; free text is none");
         }
-        if !is_variable_name(&name) {
-            return call.wrong(
-                &name,
-                format!("The variable name '{name}' is not valid. Variables must start with a letter or underscore character, and contain only letters, numbers and underscores."),
-            );
+        if !is_settable(&name) {
+            return call.wrong(&name, format!("Invalid variable name `{name}`."));
         }
         facts.insert(key.clone(), value.clone());
     }
@@ -40,26 +37,36 @@ pub fn set_fact(call: &Call<'_>) -> Outcome {
     outcome
 }
 
+/// Python's rule for names; its keywords are none.
+fn is_settable(name: &str) -> bool {
+    const KEYWORDS: &[&str] = &[
+        "False", "None", "True", "and", "as", "assert", "async", "await", "break", "class", "continue", "def", "del", "elif", "else",
+        "except", "finally", "for", "from", "global", "if", "import", "in", "is", "lambda", "nonlocal", "not", "or", "pass", "raise",
+        "return", "try", "while", "with", "yield", "true", "false", "none",
+    ];
+    is_variable_name(name) && !KEYWORDS.contains(&name)
+}
+
 /// `set_stats`: numbers and texts for the end of the run.
 pub fn set_stats(call: &Call<'_>) -> Outcome {
     let Some(Value::Map(data)) = call.args.get("data") else {
-        return call.wrong("data", "the 'data' option needs to be a dictionary/hash");
+        return call.wrong("data", "The `data` option needs to be a dictionary/hash");
     };
     let aggregate = call.flag("aggregate", true);
-    let owner = if call.flag("per_host", false) { call.scope.host.name.to_string() } else { "_run".to_owned() };
+    let per_host = call.flag("per_host", false);
+    let owner = if per_host { call.scope.host.name.to_string() } else { "_run".to_owned() };
     let mut stats = lock(&call.run.custom_stats);
     let mut own = stats.get(&owner).and_then(Value::as_map).cloned().unwrap_or_default();
     for (key, value) in data.iter() {
-        if !is_variable_name(&key.to_string()) {
-            return call.wrong("data", format!("The variable name '{key}' is not valid."));
+        if !is_settable(&key.to_string()) {
+            return call.wrong("data", format!("Invalid variable name `{key}`."));
         }
         let known = own.get_key(key).cloned();
         own.insert(key.clone(), known.filter(|_| aggregate).map_or_else(|| value.clone(), |known| added(&known, value)));
     }
     stats.insert(owner, own);
-    let shown: Map = [("aggregate", Value::Bool(aggregate)), ("data", Value::Map(data.clone()))].into_iter().collect();
-    let per_host = call.flag("per_host", false);
-    Outcome::ok([("ansible_stats", Value::from(shown)), ("per_host", per_host.into())].into_iter().collect())
+    let shown = Value::map([("aggregate", Value::Bool(aggregate)), ("data", Value::Map(data.clone())), ("per_host", per_host.into())]);
+    Outcome::ok([("ansible_stats", shown)].into_iter().collect())
 }
 
 /// Numbers add up, lists and mappings grow, anything else is replaced.
@@ -113,32 +120,8 @@ fn remember(call: &Call<'_>, vars: Vars, files: &[PathBuf]) -> Outcome {
     let mut outcome = Outcome::ok(Map::new());
     outcome.values.insert("ansible_included_var_files", Value::list(files.iter().map(|file| file.to_string_lossy().into_owned())));
     outcome.facts = shown(&vars);
-    let mut known = write(&call.scope.host.included);
-    for (name, node) in vars {
-        let merged = match known.get(&name) {
-            Some(old) if merges => merge(old, &node),
-            _ => node,
-        };
-        known.insert(name, merged);
-    }
-    drop(known);
+    crate::engine::combine::extend(&mut write(&call.scope.host.included), vars, merges);
     outcome
-}
-
-fn merge(old: &Node, new: &Node) -> Node {
-    match (old.as_map(), new.as_map()) {
-        (Some(before), Some(after)) => {
-            let mut entries = before.to_vec();
-            for (key, value) in after {
-                match entries.iter_mut().find(|(known, _)| known.to_key() == key.to_key()) {
-                    Some((_, known)) => *known = merge(known, value),
-                    None => entries.push((key.clone(), value.clone())),
-                }
-            }
-            Node::new(new.span.clone(), NodeKind::Map(entries.into()))
-        }
-        _ => new.clone(),
-    }
 }
 
 type Collected = (Vars, Vec<PathBuf>);

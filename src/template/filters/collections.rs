@@ -104,20 +104,27 @@ pub(crate) fn subelement_pairs(value: &Val, path: &[String], skip_missing: bool)
         let mut parts = element.clone();
         for step in path {
             let Val::Map(dict) = &parts else {
-                return Err(Fault::failed(format!("`{step}` should be looked up in a mapping, not in `{}`", parts.type_name())));
+                return Err(Fault::failed(format!(
+                    "the key {step} should point to a dictionary, got `{}`",
+                    parts.text().unwrap_or_default()
+                )));
             };
             parts = match dict.get(&Key::from(step.as_str()))? {
                 Some(next) => next,
                 None if skip_missing => continue 'elements,
                 None => {
-                    return Err(
-                        Fault::failed(format!("an element has no `{step}`")).help("give `skip_missing=True` to leave such elements out")
-                    );
+                    let within = parts.text().unwrap_or_default();
+                    return Err(Fault::failed(format!("could not find `{step}` key in iterated item `{within}`"))
+                        .help("give `skip_missing=True` to leave such elements out"));
                 }
             };
         }
         let Val::List(list) = &parts else {
-            return Err(Fault::failed(format!("`{}` should be a list, not `{}`", path.join("."), parts.type_name())));
+            return Err(Fault::failed(format!(
+                "the key {} should point to a list, got `{}`",
+                path.join("."),
+                parts.text().unwrap_or_default()
+            )));
         };
         for part in list.items()? {
             pairs.push((element.clone(), part));
@@ -314,11 +321,18 @@ fn unique(arguments: Arguments, _: &Arc<Scope>) -> Outcome<Val> {
     // Jinja's default folds case, ansible-core 2.19 passes `bool(None)` on: the same.
     let case_sensitive = bound.flag(1, false)?;
     let path = bound.some(2).map(Path::new).transpose()?;
+    // Python's sets hold no lists and mappings; ansible-core's own way of telling them apart takes none of these arguments.
+    let has_choice = path.is_some() || matches!(bound.some(1), Some(Val::Bool(false)));
     let key = |item: &Val| -> Outcome<Val> {
         let value = match &path {
             Some(path) => path.of(item)?,
             None => item.clone(),
         };
+        if has_choice && matches!(value, Val::List(_) | Val::Map(_)) {
+            return Err(Fault::failed(
+                "Jinja's filter failed and we cannot fall back to ansible-core's own, which knows neither `case_sensitive` nor `attribute`",
+            ));
+        }
         Ok(folded(value, case_sensitive))
     };
     distinct_by(bound.items(0)?, key).map(Val::list)

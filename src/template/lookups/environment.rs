@@ -36,12 +36,19 @@ fn env(terms: Vec<Val>, options: Options, scope: &Arc<Scope>) -> Outcome<Vec<Val
 fn vars(terms: Vec<Val>, options: Options, scope: &Arc<Scope>) -> Outcome<Vec<Val>> {
     let mut found = Vec::new();
     for term in terms {
+        let Val::Str(_) = &term else {
+            return Err(Fault::failed(format!("Variable name must be `str` not `{}`.", term.type_name())));
+        };
         let name = term.text()?;
         found.push(match (scope.variable(&name)?, options.get("default")) {
             (Some(Val::Missing(fault)), Some(default)) if fault.is_undefined() => default.clone(),
             (Some(value), _) => value.present()?,
             (None, Some(default)) => default.clone(),
-            (None, None) => return Err(Fault::name(name, scope)),
+            (None, None) => {
+                let names = scope.context.variables.names();
+                let fault = Fault::undefined(format!("No variable named `{name}` was found."));
+                return Err(fault.did_you_mean(&name, names.iter().map(String::as_str)));
+            }
         });
     }
     Ok(found)

@@ -108,7 +108,10 @@ fn template(terms: Vec<Val>, options: Options, scope: &Arc<Scope>) -> Outcome<Ve
     for name in texts(&terms)? {
         let path = find(scope, "templates", &name)?;
         let text = read(scope, &path)?;
-        let context: Context = scope.context.with_variables(variables.clone());
+        let managed = (scope.context.controller.setting)("DEFAULT_MANAGED_STR").map(|value| value.to_text()).unwrap_or_default();
+        let own = crate::template::file_variables(&name, &path, &managed);
+        let about = Over { own: Val::from_value(&own.into()), below: variables.clone() };
+        let context: Context = scope.context.with_variables(Arc::new(about));
         let inner = Scope::new(scope.templar.clone(), context);
         let value = scope.templar.run_file(&inner, &text, &style, &Span::of_file(&path))?;
         // As ansible-core: a template that is one expression keeps its type.

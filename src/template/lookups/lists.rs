@@ -41,7 +41,9 @@ fn dict(terms: &[Val]) -> Outcome<Vec<Val>> {
     let mut items = Vec::new();
     for term in collections::flattened(terms, Some(1), false)? {
         let Val::Map(dict) = &term else {
-            return Err(Fault::failed(format!("a mapping is expected, not `{}`", term.type_name())));
+            let got = term.text().unwrap_or_default();
+            let kind = term.type_name();
+            return Err(Fault::failed(format!("the `dict` lookup plugin expects a dictionary, got `{got}` of type `{kind}`")));
         };
         items.extend(dict.entries()?.into_iter().map(|(key, value)| Val::dict([("key", Val::from_key(&key)), ("value", value)])));
     }
@@ -54,14 +56,14 @@ fn columns(terms: &[Val]) -> Outcome<Vec<Vec<Val>>> {
 
 fn nested(terms: &[Val]) -> Outcome<Vec<Val>> {
     if terms.is_empty() {
-        return Err(Fault::failed("at least one list is needed"));
+        return Err(Fault::failed("with_nested requires at least one element in the nested list"));
     }
     Ok(collections::products(&columns(terms)?).into_iter().map(Val::list).collect())
 }
 
 fn together(terms: &[Val]) -> Outcome<Vec<Val>> {
     if terms.is_empty() {
-        return Err(Fault::failed("at least one list is needed"));
+        return Err(Fault::failed("with_together requires at least one element in each list"));
     }
     let columns = columns(terms)?;
     let length = columns.iter().map(Vec::len).max().unwrap_or(0);
@@ -71,16 +73,22 @@ fn together(terms: &[Val]) -> Outcome<Vec<Val>> {
 
 /// The list or mapping, the path to the parts, and flags.
 fn subelements(terms: &[Val]) -> Outcome<Vec<Val>> {
-    let refused = || Fault::failed("a list or mapping and the name of the parts are expected");
+    let refused = |why: &str| Fault::failed(format!("subelements lookup expects a list of two or three items, {why}"));
     let [elements, path, rest @ ..] = terms else {
-        return Err(refused());
+        return Err(refused(""));
     };
-    let Val::Str(path) = path else {
-        return Err(refused());
+    if rest.len() > 1 {
+        return Err(refused(""));
+    }
+    let (Val::Str(path), Val::List(_) | Val::Tuple(_) | Val::Map(_)) = (path, elements) else {
+        return Err(refused("first a dict or a list, second a string pointing to the subkey"));
     };
     let skip_missing = match rest.first() {
-        Some(Val::Map(flags)) => flags.get(&"skip_missing".into())?.map_or(Ok(false), |flag| flag.truth())?,
-        _ => false,
+        Some(Val::Map(flags)) if flags.keys().iter().all(|key| key.as_str() == Some("skip_missing")) => {
+            flags.get(&"skip_missing".into())?.map_or(Ok(false), |flag| flag.truth())?
+        }
+        Some(_) => return Err(refused("the optional third item must be a dict with flags (`skip_missing`)")),
+        None => false,
     };
     let elements = match elements {
         // An element that a loop skipped has no parts.
@@ -146,16 +154,16 @@ impl Sequence {
             return Ok(());
         }
         let number = number::parse_int(text, 0).or_else(|| number::parse_int(text, 10));
-        let number = number.ok_or_else(|| Fault::failed(format!("`{name}` must be a whole number, not `{text}`")))?;
+        let known = ["start", "end", "count", "stride", "format"];
+        if !known.contains(&name) {
+            return Err(Fault::failed(format!("unrecognized arguments to with_sequence: [`{name}`]")).did_you_mean(name, known));
+        }
+        let number = number.ok_or_else(|| Fault::failed(format!("`{name}` has an invalid value, which is no whole number: `{text}`")))?;
         match name {
             "start" => self.start = number,
             "end" => self.end = Some(number),
             "count" => self.count = Some(number),
-            "stride" => self.stride = number,
-            other => {
-                let known = ["start", "end", "count", "stride", "format"];
-                return Err(Fault::failed(format!("there is no argument `{other}`")).did_you_mean(other, known));
-            }
+            _ => self.stride = number,
         }
         Ok(())
     }
@@ -184,8 +192,8 @@ impl Sequence {
 
     fn write(&self, out: &mut Vec<Val>) -> Outcome<()> {
         let end = match (self.count, self.end) {
-            (None, None) => return Err(Fault::failed("`count` or `end` is needed")),
-            (Some(_), Some(_)) => return Err(Fault::failed("`count` and `end` exclude each other")),
+            (None, None) => return Err(Fault::failed("must specify count or end in with_sequence")),
+            (Some(_), Some(_)) => return Err(Fault::failed("can't specify both count and end in with_sequence")),
             (Some(0), None) => return Ok(()),
             (Some(count), None) => self.start + count * self.stride - 1,
             (None, Some(end)) => end,
@@ -200,7 +208,7 @@ impl Sequence {
             return Ok(());
         }
         if self.format.matches('%').count() != 1 {
-            return Err(Fault::failed(format!("`{}` must hold one `%` format", self.format)));
+            return Err(Fault::failed(format!("bad formatting string: {}", self.format)));
         }
         let mut number = self.start;
         while if self.stride > 0 { number <= end } else { number >= end } {
