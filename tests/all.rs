@@ -3,6 +3,7 @@
 mod architecture;
 mod keycloak;
 mod lab;
+mod mistakes;
 mod report;
 mod support;
 mod templates;

@@ -1,11 +1,36 @@
-//! What can be known before any host is touched: every module and option, static files, handlers that nobody has.
+//! What can be known before any host is touched: every module and option, undefined variables, files that are not there.
+
+mod names;
+mod sources;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::base::{Diagnostic, Help, NodeKind, Span};
-use crate::language::{Block, Item, Play, Task};
+use crate::language::{Block, Entry, Item, Play, Task};
 use crate::modules;
+use crate::template::SearchPath;
 
 use super::actions;
+use super::keywords::list_of;
 use super::meta;
+use super::state::{Run, read};
+
+/// Variables that nothing defines and files that are not there, in all plays of a run.
+pub fn check_run<'a>(run: &Arc<Run>, entries: impl Iterator<Item = &'a Entry> + Clone) -> Vec<Diagnostic> {
+    let mut findings = names::check(run, entries.clone());
+    findings.extend(sources::check(run, entries));
+    findings
+}
+
+/// Whether the play is for somebody, as far as is known: one for nobody reads nothing.
+fn has_hosts(run: &Run, play: &Play) -> bool {
+    let patterns = list_of(&play.hosts);
+    let Some(patterns) = patterns.iter().map(|node| node.as_str().filter(|_| !node.is_template())).collect::<Option<Vec<_>>>() else {
+        return true;
+    };
+    read(&run.inventory).select(&patterns, None).is_ok_and(|selection| !selection.hosts.is_empty())
+}
 
 /// Everything that is wrong with a play's tasks. What would only be refused when the task runs is a warning where the playbook is prepared
 /// for a failure, or may not run the task at all.
@@ -41,6 +66,27 @@ fn check_block(block: &Block, is_caught: bool, findings: &mut Vec<Diagnostic>) {
     check_items(&block.body, is_caught || !block.rescue.is_empty(), findings);
     check_items(&block.rescue, is_caught, findings);
     check_items(&block.always, is_caught, findings);
+}
+
+/// Where a task's files are searched.
+fn search_path(run: &Run, task: &Task, entry: &Entry) -> SearchPath {
+    let chain = || task.scope.chain();
+    let roles = chain().filter_map(|scope| scope.role.as_ref()).map(|role| role.path.clone());
+    let files = chain().filter_map(|scope| scope.file.as_ref()).map(|file| run.playbook_folder(file));
+    let mut folders: Vec<PathBuf> = Vec::new();
+    for folder in roles.chain(files).chain([run.playbook_folder(&entry.file)]) {
+        if !folders.contains(&folder) {
+            folders.push(folder);
+        }
+    }
+    SearchPath::new(folders)
+}
+
+/// A path as people read it: from the folder they stand in, where it is below.
+fn shown(path: &Path) -> String {
+    let here = std::env::current_dir().ok();
+    let short = here.as_ref().and_then(|here| path.strip_prefix(here).ok());
+    short.unwrap_or(path).to_string_lossy().into_owned()
 }
 
 /// Whether the task may fail, or be left out.

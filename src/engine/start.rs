@@ -277,6 +277,9 @@ fn read_playbooks(run: &Arc<Run>) -> Result<Vec<Playbook>, Vec<Diagnostic>> {
             findings.extend(preflight::check(&entry.play));
         }
     }
+    if findings.iter().all(|finding| !finding.is_error()) && matches!(run.request.mode, Mode::Run | Mode::SyntaxCheck) {
+        findings.extend(preflight::check_run(run, playbooks.iter().flat_map(|(_, entries)| entries)));
+    }
     let (errors, warnings): (Vec<_>, Vec<_>) = findings.into_iter().partition(Diagnostic::is_error);
     warnings.into_iter().for_each(|warning| run.warn(warning));
     if errors.is_empty() { Ok(playbooks) } else { Err(errors) }

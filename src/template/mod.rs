@@ -28,6 +28,7 @@ mod lookups;
 mod lower;
 mod methods;
 mod names;
+mod needed;
 mod number;
 mod object;
 mod operate;

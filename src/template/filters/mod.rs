@@ -81,6 +81,10 @@ pub(crate) fn unknown(name: &str) -> Fault {
 }
 
 impl Filter {
+    pub fn takes_missing(&self) -> bool {
+        self.takes_missing
+    }
+
     pub fn call(&self, arguments: Arguments, scope: &Arc<Scope>) -> Outcome<Val> {
         if !self.takes_missing
             && let Some(missing) = arguments.missing()

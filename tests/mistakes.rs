@@ -1,0 +1,114 @@
+//! What is wrong with a playbook is told before any host is touched: at its place, with what was probably meant. And what is only unusual is not.
+
+use std::path::Path;
+use std::process::Command;
+
+/// Writes a project, checks its `site.yml`, and gives the exit code with what was said.
+fn check(files: &[(&str, &str)]) -> (i32, String) {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        let path = folder.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+    run(folder.path())
+}
+
+fn run(folder: &Path) -> (i32, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_hostler"))
+        .args(["run", "site.yml", "-i", "nowhere.invalid,", "--syntax-check"])
+        .current_dir(folder)
+        .env("XDG_STATE_HOME", folder)
+        .env("XDG_DATA_HOME", folder)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    (output.status.code().unwrap(), said)
+}
+
+const PLAY: &str = "- hosts: all\n  vars: {greeting: hello}\n  tasks:\n";
+
+fn tasks(text: &str) -> String {
+    format!("{PLAY}{text}")
+}
+
+#[test]
+fn a_misspelled_variable_is_refused_at_its_place_with_the_one_that_was_meant() {
+    let (code, said) =
+        check(&[("site.yml", &tasks("    - ansible.builtin.copy:\n        content: \"say {{ greting }}\"\n        dest: /tmp/x\n"))]);
+    assert_eq!(code, 4, "{said}");
+    assert!(said.contains("error: `greting` is undefined\n --> site.yml:5:26"), "{said}");
+    assert!(said.contains("did you mean `greeting`?"), "{said}");
+}
+
+#[test]
+fn a_misspelled_variable_is_found_inside_a_template_file() {
+    let site = tasks("    - ansible.builtin.template:\n        src: page.j2\n        dest: /tmp/x\n");
+    let (code, said) = check(&[("site.yml", &site), ("templates/page.j2", "first\n  {{ greting }}\n")]);
+    assert_eq!(code, 4, "{said}");
+    assert!(said.contains(" --> templates/page.j2:2:6"), "{said}");
+}
+
+#[test]
+fn a_file_that_is_not_there_is_refused_with_the_one_that_was_meant() {
+    let site = tasks("    - ansible.builtin.copy:\n        src: mottd\n        dest: /etc/motd\n");
+    let (code, said) = check(&[("site.yml", &site), ("files/motd", "x")]);
+    assert_eq!(code, 4, "{said}");
+    assert!(said.contains("error: there is no file `mottd`\n --> site.yml:5:14") && said.contains("did you mean `motd`?"), "{said}");
+}
+
+#[test]
+fn all_mistakes_are_told_at_once() {
+    let site = tasks(
+        "    - ansible.builtin.copy: {src: nothing, dest: /tmp/x}\n    - ansible.builtin.command: echo {{ first }}\n    - ansible.builtin.command: echo {{ second }}\n",
+    );
+    let (code, said) = check(&[("site.yml", &site)]);
+    assert_eq!(code, 4, "{said}");
+    for mistake in ["`first` is undefined", "`second` is undefined", "there is no file `nothing`"] {
+        assert!(said.contains(mistake), "{mistake}: {said}");
+    }
+}
+
+#[test]
+fn what_may_be_defined_or_may_not_run_is_let_pass() {
+    let passes = [
+        // Guarded, or in a branch.
+        "    - ansible.builtin.command: echo {{ a | default('x') }} {{ b.c | default('y') }} {{ 'z' if d is defined else e }}\n",
+        // May not run, or may fail.
+        "    - ansible.builtin.command: echo {{ a }}\n      when: b\n",
+        "    - ansible.builtin.command: echo {{ a }}\n      ignore_errors: true\n",
+        "    - block:\n        - ansible.builtin.command: echo {{ a }}\n      rescue:\n        - ansible.builtin.command: echo {{ c }}\n",
+        "    - ansible.builtin.command: echo {{ a }}\n      tags: never\n",
+        // Comes from elsewhere.
+        "    - ansible.builtin.command: echo a\n      register: a\n    - ansible.builtin.command: echo {{ a.stdout }}\n",
+        "    - ansible.builtin.set_fact: {a: 1}\n    - ansible.builtin.command: echo {{ a }}\n",
+        "    - ansible.builtin.include_vars: \"{{ greeting }}.yml\"\n    - ansible.builtin.command: echo {{ a }}\n",
+        "    - ansible.builtin.include_tasks: more.yml\n    - ansible.builtin.command: echo {{ a }} {{ b }}\n",
+        "    - ansible.builtin.command: echo {{ item.x }} {{ ansible_facts.os_family }} {{ inventory_hostname }}\n      loop: [{x: 1}]\n",
+        "    - ansible.builtin.command: echo {{ each }} {{ at }}\n      loop: [1]\n      loop_control: {loop_var: each, index_var: at}\n",
+        // A run that works here too may make the file on its way.
+        "    - ansible.builtin.command: touch files/made\n      delegate_to: localhost\n    - ansible.builtin.copy: {src: made, dest: /tmp/x}\n",
+        "    - ansible.builtin.copy: {src: on_the_host, dest: /tmp/x, remote_src: true}\n",
+    ];
+    for text in passes {
+        let more = "- ansible.builtin.set_fact:\n    a: 1\n- ansible.builtin.command: \"true\"\n  register: b\n";
+        let (code, said) = check(&[("site.yml", &tasks(text)), ("more.yml", more)]);
+        assert_eq!(code, 0, "{text}{said}");
+    }
+}
+
+#[test]
+fn variables_of_roles_inventories_and_files_are_known() {
+    let site = "- hosts: all\n  vars_files: [more.yml]\n  roles: [{role: web, given: 1}]\n  tasks:\n    - ansible.builtin.command: echo {{ of_file }} {{ of_all }} {{ of_host }}\n";
+    let role = "- ansible.builtin.command: echo {{ of_defaults }} {{ given }}\n";
+    let files = [
+        ("site.yml", site),
+        ("more.yml", "of_file: 1\n"),
+        ("group_vars/all.yml", "of_all: 1\n"),
+        ("host_vars/nowhere.invalid.yml", "of_host: 1\n"),
+        ("roles/web/tasks/main.yml", role),
+        ("roles/web/defaults/main.yml", "of_defaults: 1\n"),
+    ];
+    let (code, said) = check(&files);
+    assert_eq!(code, 0, "{said}");
+}
