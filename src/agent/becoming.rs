@@ -190,7 +190,8 @@ fn handshake(input: &mut ChildStdin, output: &mut impl BufRead, agent: &[u8]) ->
         }
         match line.trim() {
             FOUND => return Ok(()),
-            WANTED => return input.write_all(agent).and_then(|()| input.flush()).map_err(|error| error.to_string()),
+            // Should it not be kept, the next line says why.
+            WANTED => input.write_all(agent).and_then(|()| input.flush()).unwrap_or_default(),
             DAMAGED => return Err("the agent could not be written whole; is the disk full?".into()),
             NO_PLACE => return Err("no folder of that user's can hold the agent".into()),
             // Greetings of the user's shell.

@@ -1,11 +1,11 @@
 //! The agent's loop: one thread reads messages, one runs tasks in the order they came.
 
 use std::io::{Read, Write};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::system::command::end_running_programs;
+use crate::system::running::{end_running_programs, stop_programs};
 use crate::system::{Overlay, System};
 use crate::wire::{Decoder, FromAgent, Hello, PROTOCOL, TaskRequest, ToAgent, encode};
 
@@ -44,12 +44,12 @@ pub fn serve(input: impl Read + Send + 'static, output: impl Write + Send + 'sta
     outbox.send(&FromAgent::Hello(hello()));
     let (tasks, queue) = channel();
     let (blobs, pieces) = LinkBlobs::new(outbox.clone());
-    let current = Current::default();
+    let (current, gone) = (Current::default(), Arc::new(AtomicBool::new(false)));
     let reader = {
-        let (outbox, current) = (outbox.clone(), current.clone());
-        std::thread::spawn(move || read(input, &Reader { outbox, tasks, pieces, current }))
+        let (outbox, current, gone) = (outbox.clone(), current.clone(), gone.clone());
+        std::thread::spawn(move || read(input, &Reader { outbox, tasks, pieces, current, gone }))
     };
-    run_tasks(&queue, &outbox, &blobs, &current);
+    run_tasks(queue.iter().take_while(|_| !gone.load(Ordering::SeqCst)), &outbox, &blobs, &current);
     reader.join().map_err(|_| "the agent's reader broke down".to_owned())?
 }
 
@@ -60,7 +60,7 @@ fn hello() -> Hello {
     Hello { protocol: PROTOCOL, user: account.map(|user| user.name).unwrap_or_default(), uid, home: home.unwrap_or_default() }
 }
 
-fn run_tasks(queue: &Receiver<TaskRequest>, outbox: &Outbox, blobs: &LinkBlobs, current: &Current) {
+fn run_tasks(queue: impl Iterator<Item = TaskRequest>, outbox: &Outbox, blobs: &LinkBlobs, current: &Current) {
     let mut real = System::local().with_blobs(Box::new(blobs.share()));
     let mut plan: Option<System> = None;
     let mut before_failed = false;
@@ -88,6 +88,8 @@ struct Reader {
     tasks: Sender<TaskRequest>,
     pieces: Sender<Piece>,
     current: Current,
+    /// Set when the controller is gone.
+    gone: Arc<AtomicBool>,
 }
 
 fn read(mut input: impl Read, reader: &Reader) -> Result<(), String> {
@@ -103,8 +105,9 @@ fn read(mut input: impl Read, reader: &Reader) -> Result<(), String> {
         }
         match input.read(&mut buffer) {
             Ok(0) => {
-                // The controller is gone: what it asked for ends with it.
-                end_running_programs();
+                // The controller is gone: what it asked for ends with it, and what it sent ahead is not begun.
+                reader.gone.store(true, Ordering::SeqCst);
+                stop_programs();
                 return Ok(());
             }
             Ok(count) => decoder.feed(&buffer[..count]),

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::base::Map;
 use crate::modules::{Output, find};
-use crate::system::command::end_running_programs;
+use crate::system::running::end_running_programs;
 use crate::system::{Failure, System, TaskContext};
 use crate::wire::{FromAgent, TaskReply, TaskRequest};
 

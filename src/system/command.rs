@@ -1,17 +1,17 @@
 //! Programs: started with an argument list, never through a shell built out of values.
 
-use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use super::effect::Effect;
 use super::error::{Failure, Result, plain};
+use super::running::{self, Running};
 use super::{OutputSink, System, local};
 
 /// A program to start.
@@ -27,6 +27,8 @@ pub struct Command {
     /// Receives each line of output as it comes.
     pub output: Option<OutputSink>,
     pub umask: Option<u32>,
+    /// Killed half-way it would leave the host broken (`dpkg`): when the controller goes away it is asked to stop where it can, and waited for.
+    pub must_settle: bool,
 }
 
 /// What a program left.
@@ -250,6 +252,7 @@ impl System {
 /// Starts a program on this host in a process group of its own, feeds it, collects its output.
 pub(super) fn run_locally(command: &Command) -> Result<Completed> {
     let (program, arguments) = command.argv.split_first().ok_or_else(|| Failure::new("no command was given"))?;
+    running::require_controller(command)?;
     let mut process = std::process::Command::new(program);
     process.args(arguments).envs(command.environment.iter().map(|(name, value)| (name, value)));
     process.process_group(0).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -261,7 +264,7 @@ pub(super) fn run_locally(command: &Command) -> Result<Completed> {
     let started = Instant::now();
     let mut child = process.spawn().map_err(|error| cannot_start(command, &error))?;
     let pid = child.id();
-    let _running = Running::note(pid);
+    let _running = Running::note(pid, command.must_settle);
     let feeder = child.stdin.take().zip(command.stdin.clone()).map(|(mut pipe, bytes)| {
         // A program that does not read all of its input is no error.
         std::thread::spawn(move || pipe.write_all(&bytes).unwrap_or_default())
@@ -282,32 +285,6 @@ pub(super) fn run_locally(command: &Command) -> Result<Completed> {
         feeder.join().unwrap_or_default();
     }
     Ok(completed)
-}
-
-/// The process groups of programs that run now: what a cancelled task must take with it.
-static RUNNING: Mutex<BTreeSet<u32>> = Mutex::new(BTreeSet::new());
-
-pub(super) struct Running(u32);
-
-impl Running {
-    pub(super) fn note(pid: u32) -> Self {
-        RUNNING.lock().unwrap_or_else(PoisonError::into_inner).insert(pid);
-        Running(pid)
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        RUNNING.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.0);
-    }
-}
-
-/// Ends every program that runs now, with all it has started.
-pub fn end_running_programs() {
-    for pid in RUNNING.lock().unwrap_or_else(PoisonError::into_inner).iter() {
-        // A group that is gone by now needs no end.
-        nix::sys::signal::killpg(nix::unistd::Pid::from_raw(*pid as i32), nix::sys::signal::Signal::SIGKILL).unwrap_or_default();
-    }
 }
 
 /// The umask belongs to the process, so it is set around the start of one program and put back. The agent starts one at a time.
@@ -379,9 +356,7 @@ fn wait(child: &mut Child, pid: u32, limit: Option<Duration>) -> std::io::Result
             return Ok((status, false));
         }
         if Instant::now() >= end {
-            let group = nix::unistd::Pid::from_raw(pid as i32);
-            // The group may be gone between the look and the signal: nothing is left to end then.
-            nix::sys::signal::killpg(group, nix::sys::signal::Signal::SIGKILL).unwrap_or_default();
+            running::kill_group(pid);
             return Ok((child.wait()?, true));
         }
         std::thread::sleep(Duration::from_millis(10));

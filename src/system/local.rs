@@ -274,7 +274,8 @@ pub fn write_program(path: &Path, content: &[u8]) -> io::Result<()> {
 /// Puts a file in a place for the time that `work` takes; what was there comes back afterwards.
 pub fn with_stand_in<T>(path: &Path, content: &[u8], mode: u32, work: impl FnOnce() -> T) -> io::Result<T> {
     let aside = fresh_name(path);
-    let had_one = fs::symlink_metadata(path).is_ok();
+    // One of the same content was left by a run that was cut off.
+    let had_one = fs::symlink_metadata(path).is_ok() && fs::read(path).ok().as_deref() != Some(content);
     if had_one {
         fs::rename(path, &aside)?;
     }

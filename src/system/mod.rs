@@ -17,6 +17,7 @@ pub mod local;
 pub mod overlay;
 pub mod packages;
 pub mod postgres;
+pub mod running;
 pub mod services;
 pub mod terminal;
 pub mod unpack;

@@ -38,11 +38,11 @@ impl System {
     /// that cannot know (the package's repository is only planned), `named` is believed.
     pub fn change_packages(&mut self, command: Command, named: Vec<Effect>) -> Result<Known<Completed>> {
         let dry = self.backend.is_dry();
-        let mut asked = command;
+        let mut asked = Command { must_settle: true, ..command };
         if dry {
             asked.argv.insert(1, "--simulate".into());
         }
-        let outcome = self.query_command(asked).and_then(|completed| completed.check("run apt-get"));
+        let outcome = self.ask_apt(asked).and_then(|completed| completed.check("run apt-get"));
         let completed = match outcome {
             Ok(completed) => completed,
             // On a machine in memory there is no apt-get to ask.
@@ -65,6 +65,15 @@ impl System {
         }
         effects.into_iter().try_for_each(|effect| self.note(effect))?;
         Ok(if dry { Known::AfterApply } else { Known::Now(completed) })
+    }
+
+    /// Runs a program of apt's family that only reads. In check mode it leaves no cache on the host either.
+    pub fn ask_apt(&self, mut command: Command) -> Result<Completed> {
+        if self.backend.is_dry() {
+            let options = ["-o", "Dir::Cache::pkgcache=", "-o", "Dir::Cache::srcpkgcache="];
+            command.argv.splice(1..1, options.map(Into::into));
+        }
+        self.query_command(command)
     }
 
     /// Whether an earlier task would change where packages come from: then the lists on the host say nothing about what there will be.

@@ -10,9 +10,10 @@ use rustix::fs::{Mode, OFlags};
 use rustix::termios::{LocalModes, OptionalActions};
 
 use super::System;
-use super::command::{Command, Completed, Known, Running, cannot_start};
+use super::command::{Command, Completed, Known, cannot_start};
 use super::effect::Effect;
 use super::error::{Failure, Result};
+use super::running::Running;
 
 /// What to do about the output so far that nobody has answered yet.
 pub enum Answer {
@@ -79,7 +80,7 @@ impl Conversation {
             process.current_dir(folder);
         }
         let child = process.spawn().map_err(|error| cannot_start(command, &error))?;
-        let running = Running::note(child.id());
+        let running = Running::note(child.id(), false);
         let terminal = File::from(terminal);
         let output = listen_to(terminal.try_clone().map_err(|error| cannot_start(command, &error))?);
         Ok(Conversation { terminal, output, child, _running: running })

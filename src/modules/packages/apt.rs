@@ -228,7 +228,7 @@ fn clean(sys: &mut System) -> Result<()> {
 }
 
 fn autoclean(sys: &mut System) -> Result<()> {
-    let planned = sys.query_command(quiet("apt-get").arg("--simulate").arg("autoclean"))?.check("run apt-get autoclean")?;
+    let planned = sys.ask_apt(quiet("apt-get").arg("--simulate").arg("autoclean"))?.check("run apt-get autoclean")?;
     let doomed: Vec<String> = planned.stdout_text().lines().filter_map(|line| line.strip_prefix("Del ").map(str::to_owned)).collect();
     if doomed.is_empty() {
         return Ok(());
@@ -301,7 +301,7 @@ fn policy(apt: &AptGet, wanted: &[Wanted], sys: &System) -> Result<Vec<Candidate
     if let Some(release) = &apt.default_release {
         command = command.arg("-t").arg(release);
     }
-    let shown = sys.query_command(command.arg("policy").args(wanted.iter().map(|wish| wish.name.clone())))?.check("ask apt-cache")?;
+    let shown = sys.ask_apt(command.arg("policy").args(wanted.iter().map(|wish| wish.name.clone())))?.check("ask apt-cache")?;
     let candidates = parse_policy(&shown.stdout_text());
     if let Some(missing) = wanted.iter().find(|wish| !candidates.iter().any(|known| known.name == wish.name))
         && !sys.repositories_are_planned()
@@ -318,13 +318,7 @@ fn expand_patterns(wanted: Vec<Wanted>, state: State, installed: &[Package], sys
     }
     let known: Vec<String> = match state {
         State::Absent => installed.iter().map(|package| package.name.clone()).collect(),
-        _ => sys
-            .query_command(quiet("apt-cache").arg("pkgnames"))?
-            .check("ask apt-cache")?
-            .stdout_text()
-            .lines()
-            .map(str::to_owned)
-            .collect(),
+        _ => sys.ask_apt(quiet("apt-cache").arg("pkgnames"))?.check("ask apt-cache")?.stdout_text().lines().map(str::to_owned).collect(),
     };
     let mut expanded: Vec<Wanted> = Vec::new();
     for wish in wanted {

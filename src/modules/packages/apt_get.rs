@@ -63,9 +63,9 @@ impl AptGet {
         match self.policy_rc_d {
             None => self.unlocked(sys, command, named),
             Some(code) => {
-                sys.with_stand_in(std::path::Path::new("/usr/sbin/policy-rc.d"), &format!("#!/bin/sh\nexit {code}\n"), 0o755, |sys| {
-                    self.unlocked(sys, command, named)
-                })
+                // The words tell one that was left by a run that was cut off from one of the host's own.
+                let policy = format!("#!/bin/sh\n# Stands here while Hostler installs packages.\nexit {code}\n");
+                sys.with_stand_in(std::path::Path::new("/usr/sbin/policy-rc.d"), &policy, 0o755, |sys| self.unlocked(sys, command, named))
             }
         }
     }
@@ -75,11 +75,30 @@ impl AptGet {
         for _ in 0..self.lock_timeout.max(0) {
             match sys.change_packages(command.clone(), named.clone()) {
                 Err(failure) if is_locked(&failure.message) => sys.pause(Duration::from_secs(1)),
+                Err(failure) if is_half_done(&failure.message) => {
+                    self.finish_what_was_cut_off(sys)?;
+                    break;
+                }
                 outcome => return outcome.map_err(|failure| explained(failure, self.lock_timeout)),
             }
         }
         sys.change_packages(command, named).map_err(|failure| explained(failure, self.lock_timeout))
     }
+
+    fn finish_what_was_cut_off(&self, sys: &mut System) -> Result<()> {
+        sys.warn("an earlier installation was cut off in the middle; it was finished first (`dpkg --configure -a`)");
+        let mut command = quiet("dpkg");
+        for option in self.dpkg_options.split(',').map(str::trim).filter(|option| !option.is_empty()) {
+            command = command.arg(format!("--{option}"));
+        }
+        let command = Command { must_settle: true, ..command.arg("--configure").arg("-a") };
+        sys.mutate(command.clone(), Effect::Command { argv: command.argv_text() }).map(drop)
+    }
+}
+
+/// A power cut or a kill in the middle of an installation: apt refuses everything until it is finished.
+fn is_half_done(message: &str) -> bool {
+    message.contains("dpkg was interrupted, you must manually run")
 }
 
 pub fn is_locked(message: &str) -> bool {
