@@ -135,6 +135,7 @@ fn nobody(cursor: &Cursor, name: &str) -> Diagnostic {
 fn remember(cursor: &Cursor, name: String) {
     let text = format!("Notification for handler {name} has been saved.");
     cursor.run.event(Event::Message { text, verbosity: 2 });
+    lock(&cursor.run.owed).insert((cursor.host.name.clone(), name.clone()));
     let mut notified = lock(&cursor.notified);
     if !notified.contains(&name) {
         notified.push(name);
@@ -158,7 +159,10 @@ pub async fn flush(cursor: &Cursor, position: Position) -> Flow {
     let mut number = 0;
     loop {
         let handler = read(&cursor.play.handlers).tasks.get(number).cloned();
-        let Some(handler) = handler else { return Flow::On };
+        let Some(handler) = handler else {
+            lock(&cursor.run.owed).retain(|(host, _)| *host != cursor.host.name);
+            return Flow::On;
+        };
         if lock(&cursor.due).remove(&number) {
             let mut place = position.clone();
             place.push(number);

@@ -26,6 +26,7 @@ mod code {
     pub const ERROR: u8 = 1;
     pub const HOSTS_FAILED: u8 = 2;
     pub const UNREACHABLE: u8 = 4;
+    pub const INTERRUPTED: u8 = 99;
 }
 
 /// Runs what is asked for, and gives the exit code. The caller writes the start and the end of the run into the journal, the engine all
@@ -38,15 +39,52 @@ pub fn run(request: RunRequest, journal: &Journal) -> u8 {
             return code::ERROR;
         }
     };
-    runtime.block_on(async {
+    let exit_code = runtime.block_on(async {
         match prepare(request, journal) {
-            Ok((run, playbooks)) => go(&run, playbooks).await,
+            Ok((run, playbooks)) => tokio::select! {
+                exit_code = go(&run, playbooks) => exit_code,
+                signal = interruption() => {
+                    run.event(Event::Finding { diagnostic: interrupted(&run, signal) });
+                    recap(&run);
+                    code::INTERRUPTED
+                }
+            },
             Err(findings) => {
                 findings.into_iter().for_each(|diagnostic| journal.event(Event::Finding { diagnostic }));
                 code::HOSTS_FAILED.max(code::UNREACHABLE)
             }
         }
-    })
+    });
+    // What still waits in a thread (a question, a slow lookup) is of no use any more.
+    runtime.shutdown_background();
+    exit_code
+}
+
+/// Waits for Ctrl-C, or for a request to end; gives its name.
+async fn interruption() -> &'static str {
+    use tokio::signal::unix::{SignalKind, signal};
+    let wait = async |kind: SignalKind| match signal(kind) {
+        Ok(mut signals) => drop(signals.recv().await),
+        // It then ends the program in its usual way.
+        Err(_) => std::future::pending().await,
+    };
+    tokio::select! {
+        () = wait(SignalKind::interrupt()) => "Ctrl-C",
+        () = wait(SignalKind::terminate()) => "a request to end (SIGTERM)",
+        () = wait(SignalKind::hangup()) => "the end of the terminal (SIGHUP)",
+    }
+}
+
+fn interrupted(run: &Run, signal: &str) -> Diagnostic {
+    let mut error = Diagnostic::error(format!("the run was interrupted by {signal}"));
+    if lock(&run.stats).values().all(|host| host.ok + host.failed == 0) {
+        return error;
+    }
+    error = error.cause("programs that were running on hosts are ended; packages that are being installed are finished first");
+    for (host, handler) in lock(&run.owed).iter() {
+        error = error.cause(format!("the handler `{handler}` was still to run on {host}, and will not be notified again"));
+    }
+    error.help("run the same again: it goes on where this one stopped")
 }
 
 /// A playbook with its plays.
@@ -79,6 +117,7 @@ fn prepare(request: RunRequest, journal: &Journal) -> Result<(Arc<Run>, Vec<Play
         stats: Mutex::default(),
         custom_stats: Mutex::default(),
         lost: Mutex::default(),
+        owed: Mutex::default(),
         broken: Mutex::default(),
         additions: Mutex::default(),
         is_stepping: AtomicBool::new(request.step),

@@ -1,6 +1,6 @@
 //! What a run knows: shared by all plays and hosts, and for each host what it has learned.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -39,6 +39,8 @@ pub struct Run {
     pub forks: Semaphore,
     /// Hosts that failed or could not be reached: no later play runs on them.
     pub lost: Mutex<HashMap<Arc<str>, Lost>>,
+    /// Handlers that were notified and have not run, with their hosts: what an interruption must tell.
+    pub owed: Mutex<BTreeSet<(Arc<str>, String)>>,
     /// `--start-at-task` was given and its task has not come yet.
     pub waiting_for_start: AtomicBool,
     pub next_task: AtomicU64,
