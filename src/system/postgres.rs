@@ -99,12 +99,18 @@ impl PostgresLogin {
         match error {
             sqlx::Error::Database(said) => {
                 let code = said.code().map(|code| code.into_owned()).unwrap_or_default();
-                Failure::new(format!("PostgreSQL on {} refused: {}", self.place(), said.message())).with("sqlstate", code)
+                let way_out = match code.as_str() {
+                    "28P01" => "; check `login_user` and `login_password`",
+                    "28000" => "; pg_hba.conf there says who may log in, from where and how",
+                    _ => "",
+                };
+                Failure::new(format!("PostgreSQL on {} refused: {}{way_out}", self.place(), said.message())).with("sqlstate", code)
             }
             other => {
                 let place = self.place();
-                Failure::new(format!("cannot connect to database `{database}` on {place} as `{}`: {other}", self.user))
-                    .with("unreachable_server", true)
+                let message =
+                    format!("cannot connect to database `{database}` on {place} as `{}`: {other}; is PostgreSQL running there?", self.user);
+                Failure::new(message).with("unreachable_server", true)
             }
         }
     }

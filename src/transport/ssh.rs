@@ -148,11 +148,17 @@ async fn handshake(input: &mut openssh::ChildStdin, output: &mut openssh::ChildS
             FOUND => return Ok(()),
             WANTED => {
                 let packed = payload.packed().await.map_err(|error| LinkError::Agent(format!("cannot read the packed agent: {error}")))?;
-                input.write_all(&packed).await.map_err(|error| LinkError::Lost(error.to_string()))?;
-                input.flush().await.map_err(|error| LinkError::Lost(error.to_string()))?;
-                return Ok(());
+                let sent = match input.write_all(&packed).await {
+                    Ok(()) => input.flush().await,
+                    failed => failed,
+                };
+                // A host that cannot keep it stops reading, and says why.
+                if let Err(error) = sent {
+                    let answer = read_line(output).await.unwrap_or_default();
+                    return Err(if answer.trim() == DAMAGED { damaged() } else { LinkError::Lost(error.to_string()) });
+                }
             }
-            DAMAGED => return Err(LinkError::Agent("the agent could not be written whole on the host; is its disk full?".into())),
+            DAMAGED => return Err(damaged()),
             NO_PLACE => {
                 return Err(LinkError::Agent(
                     "the agent has no place on the host: neither ~/.cache nor /var/tmp can be written; is the disk full or read-only?"
@@ -164,6 +170,12 @@ async fn handshake(input: &mut openssh::ChildStdin, output: &mut openssh::ChildS
         }
     }
     Err(LinkError::Agent("the login shell of that user prints without end; the agent cannot be started through it".into()))
+}
+
+fn damaged() -> LinkError {
+    LinkError::Agent(
+        "the agent could not be written whole on the host, to ~/.cache or /var/tmp: make room on its disk and run again".into(),
+    )
 }
 
 /// One line, a byte at a time: what follows belongs to the agent and must not be read here.
@@ -223,7 +235,38 @@ fn explain(said: &str, options: &SshOptions) -> String {
     if said.is_empty() {
         return format!("ssh to `{}` ended without a word", options.host);
     }
-    said
+    match way_out(&said, options) {
+        Some(way_out) => format!("{said}\r\n{way_out}"),
+        None => said,
+    }
+}
+
+/// What to do about the usual failures of `ssh`.
+fn way_out(said: &str, options: &SshOptions) -> Option<String> {
+    let says = |texts: &[&str]| texts.iter().any(|text| said.contains(text));
+    let advice = match () {
+        () if says(&["Could not resolve hostname"]) => "check `ansible_host` of this host in the inventory, or its name".into(),
+        () if says(&["Identity file"]) => "`ansible_ssh_private_key_file` names a file that is not there".into(),
+        () if says(&["UNPROTECTED PRIVATE KEY FILE"]) => "let nobody else read the key: chmod 600".into(),
+        () if says(&["REMOTE HOST IDENTIFICATION HAS CHANGED"]) => {
+            format!("if the host was set up anew, forget its old key: ssh-keygen -R {}", options.host)
+        }
+        () if says(&["Host key verification failed", "host key is known for"]) => {
+            format!("compare the host's key and accept it once by hand: ssh {}", options.host)
+        }
+        () if says(&["Permission denied"]) && options.password.is_some() => {
+            "check `ansible_user` and the password, and that the host takes passwords".into()
+        }
+        () if says(&["Permission denied", "Too many authentication failures"]) => {
+            "the host takes none of the keys for this user: check `ansible_user` and `ansible_ssh_private_key_file`".into()
+        }
+        () if says(&["Connection refused"]) => "nothing listens on that port: does sshd run there, and is `ansible_port` right?".into(),
+        () if says(&["timed out", "No route to host", "Network is unreachable"]) => {
+            "is the host up, is `ansible_host` right, and does a firewall let SSH through?".into()
+        }
+        () => return None,
+    };
+    Some(advice)
 }
 
 /// Hands the password to `ssh` through its askpass program, which is Hostler itself: over a private socket, never in arguments or

@@ -1,7 +1,7 @@
 //! How an agent comes to a host in the channel it will talk over: a small POSIX shell text that finds the agent by its hash, or takes it
 //! from stdin, checks it and runs it. No second login, no file transfer of its own.
 
-/// The line (after this mark) that says the agent is there and starts now.
+/// The line that says the agent is there, or has arrived whole, and starts now.
 pub const FOUND: &str = "hostler-agent:found";
 /// The line that asks for the agent's bytes.
 pub const WANTED: &str = "hostler-agent:wanted";
@@ -32,7 +32,7 @@ for d in "$c" "$v"; do
   t=$(mktemp "$d/.agent.XXXXXX" 2>/dev/null) || continue
   echo {WANTED}; head -c {size} | {unpack} >"$t"; s=$(sha256sum <"$t")
   if [ "${{s%% *}}" != {hash} ]; then rm -f "$t"; echo {DAMAGED}; exit 96; fi
-  chmod 700 "$t" && mv -f "$t" "$d/agent-{hash}" && exec "$d/agent-{hash}" agent
+  chmod 700 "$t" && mv -f "$t" "$d/agent-{hash}" && echo {FOUND} && exec "$d/agent-{hash}" agent
 done
 echo {NO_PLACE}; exit 97"#
     )

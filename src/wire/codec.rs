@@ -68,7 +68,8 @@ impl Decoder {
         if self.buffer.len() < HEADER + length {
             return Ok(None);
         }
-        let body: Vec<u8> = self.buffer.drain(..HEADER + length).skip(HEADER).collect();
+        let body = self.buffer[HEADER..HEADER + length].to_vec();
+        self.buffer.drain(..HEADER + length);
         let body = match flags & COMPRESSED {
             0 => body,
             _ => zstd::bulk::decompress(&body, LARGEST_FRAME).map_err(CodecError::Compression)?,
