@@ -1,9 +1,12 @@
 //! Every behaviour test, in one binary, so that the crate is linked once for all of them.
 
 mod architecture;
+mod faults;
 mod keycloak;
 mod lab;
 mod mistakes;
 mod report;
+mod roles;
+mod site;
 mod support;
 mod templates;

@@ -2,3 +2,5 @@
 
 pub mod lab;
 pub mod oracle;
+pub mod run;
+pub mod site;
