@@ -165,12 +165,6 @@ impl Ran {
         on_hosts.filter(|result| result["status"] == "changed").map(|result| self.done(result)).collect()
     }
 
-    /// The result of a task on a host.
-    pub fn result(&self, host: &str, task: &str) -> &Json {
-        let found = self.results().find(|result| result["host"] == host && self.task(&result["task"])["name"] == task);
-        found.unwrap_or_else(|| panic!("the task `{task}` did not run on {host}"))
-    }
-
     /// A number of the recap.
     pub fn count(&self, host: &str, what: &str) -> u64 {
         let recap = self.events.iter().rfind(|event| event["event"] == "recap").expect("a run ends with a recap");
