@@ -74,7 +74,7 @@ pub fn execute(request: RunRequest, plan: Plan, environment: &Environment) -> Ou
         id: id.into(),
         command: command_line(std::env::args()),
         time: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| i64::try_from(time.as_secs()).unwrap_or(i64::MAX)),
-        user: environment.user.clone(),
+        user: who(environment),
         directory: environment.directory.to_string_lossy().into_owned(),
         check: request.check,
         diff: request.diff,
@@ -171,5 +171,13 @@ mod tests {
     fn what_e_sets_is_not_kept() {
         assert_eq!(shown(&["hostler", "run", "-e", "pw=x", "a.yml"]), "hostler run -e … a.yml");
         assert_eq!(shown(&["hostler", "--extra-vars=pw=x", "-epw=x", "-e", "@vars.yml"]), "hostler --extra-vars=… -e… -e @vars.yml");
+    }
+}
+
+/// Who is at the keyboard. A service or a container may have no `USER`; the account says it then.
+fn who(environment: &Environment) -> String {
+    match environment.user.is_empty() {
+        false => environment.user.clone(),
+        true => crate::system::System::local().user_name(rustix::process::getuid().as_raw()),
     }
 }
