@@ -50,7 +50,10 @@ pub fn run(request: RunRequest, journal: &Journal) -> u8 {
                 }
             },
             Err(findings) => {
+                let count = findings.iter().filter(|finding| finding.is_error()).count();
                 findings.into_iter().for_each(|diagnostic| journal.event(Event::Finding { diagnostic }));
+                let text = format!("{count} {}. No host was touched.", if count == 1 { "error" } else { "errors" });
+                journal.event(Event::Message { text, verbosity: 0 });
                 code::HOSTS_FAILED.max(code::UNREACHABLE)
             }
         }
