@@ -225,6 +225,10 @@ impl Client {
 }
 
 fn parse(answer: &Answer, url: &str) -> Result<Json> {
+    // A search that finds nothing is 204 in places.
+    if answer.text.trim().is_empty() {
+        return Ok(Json::Null);
+    }
     serde_json::from_str(&answer.text).map_err(|_| Error::Html {
         url: url.to_owned(),
         status: answer.status,

@@ -2,13 +2,15 @@
 
 use std::collections::BTreeSet;
 
+use serde::{Deserialize, Serialize};
+
 use super::kind::{Kind, Spec, is_ordered};
 use super::ledger::Ledger;
 use super::model::Name;
 use super::{Body, Json, MASK};
 
 /// One field that is to change. A secret's values are not in it.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Change {
     pub path: String,
     pub old: Json,
@@ -167,7 +169,7 @@ fn is_empty(value: &Json) -> bool {
 }
 
 /// Equal for Keycloak: absent is empty, numbers may be text, JSON in a string is compared as JSON, `a##b` is a set.
-fn same(want: &Json, have: &Json) -> bool {
+pub(super) fn same(want: &Json, have: &Json) -> bool {
     if want == have {
         return true;
     }
@@ -185,20 +187,25 @@ fn same(want: &Json, have: &Json) -> bool {
 
 fn same_json(want: &str, have: &str) -> bool {
     let parse = |text: &str| text.trim_start().starts_with(['{', '[']).then(|| serde_json::from_str::<Json>(text).ok()).flatten();
-    matches!((parse(want), parse(have)), (Some(want), Some(have)) if canonical(&want) == canonical(&have))
+    matches!((parse(want), parse(have)), (Some(want), Some(have)) if in_order(&want, true) == in_order(&have, true))
 }
 
 /// JSON in one fixed order: keys sorted, lists of scalars sorted.
-fn canonical(value: &Json) -> String {
+pub(super) fn canonical(value: &Json) -> String {
+    in_order(value, false)
+}
+
+/// With `sets`, lists of objects are sorted too: what is kept as JSON in a text is a set (roles of a policy, groups of one).
+fn in_order(value: &Json, sets: bool) -> String {
     match value {
         Json::Object(map) => {
-            let mut entries: Vec<String> = map.iter().map(|(key, inner)| format!("{key:?}:{}", canonical(inner))).collect();
+            let mut entries: Vec<String> = map.iter().map(|(key, inner)| format!("{key:?}:{}", in_order(inner, sets))).collect();
             entries.sort();
             format!("{{{}}}", entries.join(","))
         }
         Json::Array(items) => {
-            let mut texts: Vec<String> = items.iter().map(canonical).collect();
-            if items.iter().all(|item| !item.is_object() && !item.is_array()) {
+            let mut texts: Vec<String> = items.iter().map(|item| in_order(item, sets)).collect();
+            if items.iter().all(|item| !item.is_array() && (sets || !item.is_object())) {
                 texts.sort();
             }
             format!("[{}]", texts.join(","))

@@ -30,6 +30,8 @@ pub struct Declaration {
     /// Objects that must not be there.
     pub absent: Vec<Name>,
     pub most_deletes: usize,
+    /// Stands for all that a realm may hold: it is read whole.
+    everything: bool,
 }
 
 impl Declaration {
@@ -54,10 +56,29 @@ impl Declaration {
             default_ownership: Ownership::default(),
             absent: Vec::new(),
             most_deletes: DELETES,
+            everything: false,
         };
         declaration.settings(body.get("hostler"), &mut problems);
         declaration.contradictions(&mut problems);
         if problems.is_empty() { Ok(declaration) } else { Err(Error::Declaration { realm: realm.to_owned(), problems }) }
+    }
+
+    /// What an export asks for: every kind there is.
+    pub fn everything(realm: &str) -> Self {
+        Declaration {
+            realm: realm.to_owned(),
+            model: Model::default(),
+            ownership: BTreeMap::new(),
+            default_ownership: Ownership::default(),
+            absent: Vec::new(),
+            most_deletes: 0,
+            everything: true,
+        }
+    }
+
+    /// Whether all of the realm is meant, and not only what is declared of it.
+    pub fn is_everything(&self) -> bool {
+        self.everything
     }
 
     pub fn ownership(&self, kind: Kind) -> Ownership {
@@ -65,7 +86,9 @@ impl Declaration {
     }
 
     pub fn declares(&self, kind: Kind) -> bool {
-        self.model.of_kind(kind).next().is_some() || self.absent.iter().any(|name| name.kind == kind)
+        (self.everything && kind != Kind::User)
+            || self.model.of_kind(kind).next().is_some()
+            || self.absent.iter().any(|name| name.kind == kind)
     }
 
     fn settings(&mut self, settings: Option<&Json>, problems: &mut Vec<String>) {
@@ -150,7 +173,8 @@ impl Declaration {
     }
 }
 
-const LISTS: [&str; 11] = [
+const LISTS: [&str; 12] = [
+    "workflows",
     "groups",
     "clients",
     "clientScopes",
@@ -168,10 +192,17 @@ const MAPS: [&str; 8] =
 
 /// A section that is a list where a mapping is expected, or the other way round: it would count as empty.
 fn wrong_shapes(body: &Body) -> Vec<String> {
-    let wrong = |section: &&str, is_right: fn(&Json) -> bool| body.get(*section).is_some_and(|value| !value.is_null() && !is_right(value));
+    let wrong = |section: &&str, is_right: fn(&Json) -> bool| {
+        body.get(*section).is_some_and(|value| !value.is_null() && !is_template(value) && !is_right(value))
+    };
     let lists = LISTS.iter().filter(|section| wrong(section, Json::is_array)).map(|section| format!("`{section}` must be a list"));
     let maps = MAPS.iter().filter(|section| wrong(section, Json::is_object)).map(|section| format!("`{section}` must be a mapping"));
     lists.chain(maps).collect()
+}
+
+/// Not rendered yet: what it will be is not known here.
+pub(super) fn is_template(value: &Json) -> bool {
+    value.as_str().is_some_and(|text| text.contains("{{") || text.contains("{%"))
 }
 
 #[cfg(test)]

@@ -1,172 +1,245 @@
-//! A realm's export as a declaration that people can read: without ids, without what Keycloak puts into every realm, without empty fields.
-//! A plan of it against the same realm has nothing to do.
+//! A realm as a declaration that people can read: only what was chosen, none of what Keycloak puts into every realm. Applied to an empty
+//! server it makes the realm again; planned against its own realm it has nothing to do. Secrets are masked or left out.
 
-use std::collections::BTreeSet;
+use serde_json::json;
 
-use super::kind::Kind;
+use super::assemble::{assemble, is_empty};
+use super::compare::same;
+use super::kind::{Kind, Spec, is_ordered};
 use super::ledger::ATTRIBUTE;
-use super::model::{Key, Name};
+use super::model::{Key, Model, Name, Object};
 use super::plan::is_built_in;
-use super::{Body, Json};
+use super::{Body, Json, MASK, fresh};
 
-/// Fields of the server's own, at any depth.
-const OWN: [&str; 8] = ["id", "containerId", "internalId", "keycloakVersion", "notBefore", "autheticatorFlow", "access", "subGroupCount"];
-/// Fields of the realm that hold no choice of anybody's.
-const OWN_OF_REALM: [&str; 4] = ["defaultRole", "requiredCredentials", "adminPermissionsClient", "users"];
+/// Sections that an adopted declaration owns in full: what stands in them and is not declared is deleted from then on.
+const OWNED: [&str; 8] =
+    ["authenticationFlows", "clientScopes", "clients", "components", "groups", "identityProviderMappers", "identityProviders", "roles"];
+/// Attributes of a client that the server writes by itself.
+const OWN_ATTRIBUTES: [&str; 4] =
+    ["realm_client", "client.secret.creation.time", "saml.artifact.binding.identifier", "client.secret.expiration.time"];
 
-/// Shapes the answer of `partial-export`.
-pub fn declaration(export: &Body) -> Body {
-    let realm = export.get("realm").and_then(Json::as_str).unwrap_or_default().to_owned();
-    let mut out = export.clone();
-    out.retain(|field, _| !OWN_OF_REALM.contains(&field.as_str()));
-    if let Some(Json::Object(attributes)) = out.get_mut("attributes") {
-        attributes.remove(ATTRIBUTE);
+/// The declaration of a realm that was read whole.
+pub fn minimal(live: &Model, realm: &str) -> Body {
+    let born = fresh::model(realm);
+    let mut kept = Model::default();
+    for (name, object) in live.iter() {
+        let body = match born.get(name.kind, &name.key) {
+            Some(birth) => changed(name, &object.body, &birth.body),
+            None if is_built_in(name, realm) && !keeps_built_in(name) => None,
+            None => Some(chosen(name, object, live)),
+        };
+        if let Some(body) = body {
+            kept.insert(name.clone(), Object { id: None, body });
+        }
     }
-    bind_by_alias(&mut out);
-    keep_listed(&mut out, "clients", |client| {
-        let name = Name::new(Kind::Client, Key::of([client["clientId"].as_str().unwrap_or_default()]));
-        !is_built_in(&name, &realm) && client["attributes"]["realm_client"] != "true"
-    });
-    keep_listed(&mut out, "clientScopes", |scope| !is_built_in(&named(Kind::ClientScope, scope, "name"), &realm));
-    roles(&mut out, &realm);
-    flows(&mut out);
-    components(&mut out, &realm);
-    scope_mappings(&mut out, &realm);
-    for client in out.get_mut("clients").and_then(Json::as_array_mut).into_iter().flatten().filter_map(Json::as_object_mut) {
-        client.remove("authorizationSettings");
-    }
-    let Json::Object(clean) = cleaned(Json::Object(out)) else { return Body::new() };
-    clean
+    with_owners(&mut kept);
+    let mut out = assemble(&kept, realm);
+    out.iter_mut().filter(|(field, _)| !is_ordered(field)).for_each(|(_, value)| sort_sets(value));
+    out
 }
 
-fn named(kind: Kind, item: &Json, field: &str) -> Name {
-    Name::new(kind, Key::of([item[field].as_str().unwrap_or_default()]))
-}
-
-fn keep_listed(body: &mut Body, section: &str, keep: impl Fn(&Json) -> bool) {
-    if let Some(Json::Array(items)) = body.get_mut(section) {
-        items.retain(|item| keep(item));
+/// Lists of plain values are sets, which the server answers in any order: an export of the same realm is the same text.
+fn sort_sets(value: &mut Json) {
+    match value {
+        Json::Array(items) if items.iter().all(Json::is_string) => items.sort_by(|one, other| one.as_str().cmp(&other.as_str())),
+        Json::Array(items) => items.iter_mut().for_each(sort_sets),
+        Json::Object(map) => map.values_mut().for_each(sort_sets),
+        _ => {}
     }
 }
 
-/// An export binds clients to flows by id.
-fn bind_by_alias(out: &mut Body) {
-    let flows = out.get("authenticationFlows").and_then(Json::as_array).cloned().unwrap_or_default();
-    let alias_of = |id: &str| flows.iter().find(|flow| flow["id"] == id).map(|flow| flow["alias"].clone());
-    for client in out.get_mut("clients").and_then(Json::as_array_mut).into_iter().flatten() {
-        for (_, flow) in client["authenticationFlowBindingOverrides"].as_object_mut().into_iter().flatten() {
-            if let Some(alias) = flow.as_str().and_then(alias_of) {
-                *flow = alias;
+/// The ownership marks for the sections that are there.
+pub fn owned(declaration: &Body) -> Json {
+    let marks = OWNED.iter().filter(|section| declaration.contains_key(**section));
+    Json::Object(marks.map(|section| ((*section).to_owned(), "full".into())).collect())
+}
+
+/// What is made by the server and still somebody's choice: policies for registrations can be deleted and made.
+fn keeps_built_in(name: &Name) -> bool {
+    matches!(name.kind, Kind::Component | Kind::RequiredAction) || name.kind.is_single()
+}
+
+/// The fields in which an object differs from what it was born with; none when it is as it was born.
+fn changed(name: &Name, live: &Body, birth: &Body) -> Option<Body> {
+    let spec = name.kind.spec();
+    if name.kind == Kind::Flow {
+        return (live != birth).then(|| live.clone());
+    }
+    let mut body = Body::new();
+    for (field, value) in live {
+        let before = birth.get(field).unwrap_or(&Json::Null);
+        let keyed = spec.keyed.iter().find(|(keyed, _)| keyed == field).map(|(_, key)| *key);
+        if let Some(value) = difference(spec, field, keyed, value, before) {
+            body.insert(field.clone(), value);
+        }
+    }
+    body.remove("secret");
+    if body.is_empty() {
+        return None;
+    }
+    if !spec.key_field.is_empty() && live.contains_key(spec.key_field) {
+        body.insert(spec.key_field.into(), live[spec.key_field].clone());
+    }
+    Some(body)
+}
+
+fn difference(spec: &Spec, path: &str, keyed: Option<&str>, live: &Json, birth: &Json) -> Option<Json> {
+    if spec.is_secret(path) {
+        return (!is_empty(live)).then(|| masked(live));
+    }
+    match (live, birth) {
+        (Json::Array(items), Json::Array(before)) if keyed.is_some() => {
+            let key = keyed.unwrap_or_default();
+            let is_new = |item: &&Json| before.iter().find(|other| other[key] == item[key]).is_none_or(|other| !same_tree(item, other));
+            let new: Vec<Json> = items.iter().filter(is_new).cloned().collect();
+            (!new.is_empty()).then(|| new.into())
+        }
+        (Json::Object(live), Json::Object(birth)) => {
+            let inner = live.iter().filter_map(|(key, value)| {
+                let before = birth.get(key).unwrap_or(&Json::Null);
+                Some((key.clone(), difference(spec, &format!("{path}.{key}"), None, value, before)?))
+            });
+            let gone = birth.keys().filter(|key| !live.contains_key(*key)).map(|key| (key.clone(), Json::Null));
+            let both: Body = inner.chain(gone).filter(|(key, _)| key != ATTRIBUTE).collect();
+            (!both.is_empty()).then(|| both.into())
+        }
+        _ if same_tree(live, birth) => None,
+        _ => Some(live.clone()),
+    }
+}
+
+/// Equal as Keycloak sees it: lists of plain values are sets.
+fn same_tree(one: &Json, other: &Json) -> bool {
+    super::compare::canonical(one) == super::compare::canonical(other) || same(one, other)
+}
+
+/// The fields of an object that are not what the server would give it anyway.
+fn chosen(name: &Name, object: &Object, live: &Model) -> Body {
+    let spec = name.kind.spec();
+    let defaults = fresh::defaults(name.kind);
+    let mut body = object.body.clone();
+    if name.kind == Kind::Flow {
+        return body;
+    }
+    if name.kind == Kind::Client {
+        client(&mut body, live);
+    }
+    mask_secrets(spec, &mut body);
+    body.retain(|field, value| *field == spec.key_field || (!is_empty(value) && defaults.get(field) != Some(value)));
+    for (_, value) in body.iter_mut() {
+        if let Json::Object(map) = value {
+            map.retain(|key, inner| !is_empty(inner) && key != ATTRIBUTE);
+        }
+    }
+    body.retain(|field, value| *field == spec.key_field || !is_empty(value));
+    body
+}
+
+fn client(body: &mut Body, live: &Model) {
+    // A confidential client without a declared secret keeps the one it has, and a new one is given one.
+    body.remove("secret");
+    if let Some(Json::Object(attributes)) = body.get_mut("attributes") {
+        attributes.retain(|key, _| !OWN_ATTRIBUTES.contains(&key.as_str()));
+        for use_ in ["signing", "encryption"] {
+            // Made in pairs by the server: one without the other is of no use.
+            if attributes.remove(&format!("saml.{use_}.private.key")).is_some() {
+                attributes.remove(&format!("saml.{use_}.certificate"));
             }
         }
     }
-}
-
-fn roles(out: &mut Body, realm: &str) {
-    let clients: BTreeSet<String> = names(out, "clients", "clientId");
-    let Some(Json::Object(roles)) = out.get_mut("roles") else { return };
-    // The default roles are built in, but what they are composed of is a choice.
-    let default = format!("default-roles-{}", realm.to_lowercase());
-    keep_listed(roles, "realm", |role| role["name"] == default.as_str() || !is_built_in(&named(Kind::RealmRole, role, "name"), realm));
-    if let Some(Json::Object(of_clients)) = roles.get_mut("client") {
-        of_clients.retain(|client, _| clients.contains(client));
-    }
-}
-
-fn names(body: &Body, section: &str, field: &str) -> BTreeSet<String> {
-    let items = body.get(section).and_then(Json::as_array).into_iter().flatten();
-    items.filter_map(|item| item[field].as_str()).map(str::to_owned).collect()
-}
-
-/// The flows that somebody made, with what they contain.
-fn flows(out: &mut Body) {
-    let built_in: BTreeSet<String> = out
-        .get("authenticationFlows")
-        .and_then(Json::as_array)
-        .into_iter()
-        .flatten()
-        .filter(|flow| flow["builtIn"] == true)
-        .filter_map(|flow| flow["alias"].as_str().map(str::to_owned))
-        .collect();
-    keep_listed(out, "authenticationFlows", |flow| flow["alias"].as_str().is_some_and(|alias| !built_in.contains(alias)));
-    let kept = out.get("authenticationFlows").and_then(Json::as_array).into_iter().flatten();
-    let used: BTreeSet<String> = kept
-        .flat_map(|flow| flow["authenticationExecutions"].as_array().into_iter().flatten())
-        .filter_map(|step| step["authenticatorConfig"].as_str().map(str::to_owned))
-        .collect();
-    keep_listed(out, "authenticatorConfig", |config| config["alias"].as_str().is_some_and(|alias| used.contains(alias)));
-}
-
-fn components(out: &mut Body, realm: &str) {
-    let Some(Json::Object(types)) = out.get_mut("components") else { return };
-    for (provider_type, items) in types.iter_mut() {
-        if let Json::Array(items) = items {
-            items.retain(|item| {
-                let name = item["name"].as_str().unwrap_or_default();
-                !is_built_in(&Name::new(Kind::Component, Key::of([provider_type.as_str(), name])), realm)
-            });
+    let scopes = live.get(Kind::RealmScopes, &Key::default());
+    let protocol = body.get("protocol").cloned().unwrap_or_default();
+    // A new client is given those of the realm's scopes that speak its protocol.
+    let speaks = |scope: &&Json| {
+        let found = live.get(Kind::ClientScope, &Key::of([scope.as_str().unwrap_or_default()]));
+        found.is_some_and(|found| found.body.get("protocol") == Some(&protocol))
+    };
+    for (field, of_realm) in [("defaultClientScopes", "default"), ("optionalClientScopes", "optional")] {
+        let list = scopes.and_then(|object| object.body.get(of_realm)?.as_array());
+        let given: Json = list.into_iter().flatten().filter(speaks).cloned().collect();
+        if body.get(field).is_some_and(|own| same_tree(own, &given)) {
+            body.remove(field);
         }
     }
 }
 
-fn scope_mappings(out: &mut Body, realm: &str) {
-    let kept = |entry: &Json| match (entry["client"].as_str(), entry["clientScope"].as_str()) {
-        (Some(client), _) => !is_built_in(&Name::new(Kind::Client, Key::of([client])), realm),
-        (_, Some(scope)) => !is_built_in(&Name::new(Kind::ClientScope, Key::of([scope])), realm),
-        _ => false,
-    };
-    keep_listed(out, "scopeMappings", kept);
-    if let Some(Json::Object(of_clients)) = out.get_mut("clientScopeMappings") {
-        of_clients.values_mut().filter_map(Json::as_array_mut).for_each(|items| items.retain(kept));
+fn mask_secrets(spec: &Spec, body: &mut Body) {
+    for path in spec.secrets {
+        let value = match path.split_once('.') {
+            Some((field, key)) => body.get_mut(field).and_then(|map| map.get_mut(key)),
+            None => body.get_mut(*path),
+        };
+        if let Some(value) = value.filter(|value| !is_empty(value)) {
+            *value = masked(value);
+        }
     }
 }
 
-/// Without the server's own fields and without empty ones.
-fn cleaned(value: Json) -> Json {
-    match value {
-        Json::Object(map) => Json::Object(
-            map.into_iter()
-                .filter(|(key, _)| !OWN.contains(&key.as_str()))
-                .map(|(key, inner)| (key, cleaned(inner)))
-                .filter(|(_, inner)| !is_empty(inner))
-                .collect(),
-        ),
-        Json::Array(items) => items.into_iter().map(cleaned).collect(),
-        scalar => scalar,
-    }
+/// A mask stands for: whatever is there.
+fn masked(value: &Json) -> Json {
+    if value.is_array() { json!([MASK]) } else { MASK.into() }
 }
 
-fn is_empty(value: &Json) -> bool {
-    match value {
-        Json::Null => true,
-        Json::String(text) => text.is_empty(),
-        Json::Array(items) => items.is_empty(),
-        Json::Object(map) => map.is_empty(),
-        Json::Bool(_) | Json::Number(_) => false,
+/// What lives in an object that was left out brings that object's name back.
+fn with_owners(kept: &mut Model) {
+    let missing: Vec<(Name, String)> = kept
+        .iter()
+        .filter_map(|(name, _)| {
+            let parent = name.kind.parent().filter(|parent| *parent != Kind::Group && name.kind != Kind::ClientRole)?;
+            Some((Name::new(parent, name.key.parent()), parent.spec().key_field.to_owned()))
+        })
+        .filter(|(owner, _)| kept.get(owner.kind, &owner.key).is_none())
+        .collect();
+    for (owner, field) in missing {
+        let body = Body::from_iter([(field, owner.key.name().into())]);
+        kept.insert(owner, Object { id: None, body });
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
+    use crate::keycloak::flatten;
+
+    fn exported(change: impl FnOnce(&mut Body)) -> Json {
+        let mut realm = assemble(&fresh::model("staff"), "staff");
+        change(&mut realm);
+        minimal(&flatten::live(&realm), "staff").into()
+    }
 
     #[test]
-    fn what_keycloak_puts_into_every_realm_is_left_out() {
-        let export = json!({
-            "id": "1", "realm": "staff", "displayName": "", "failureFactor": 5,
-            "clients": [{"id": "2", "clientId": "account"}, {"id": "3", "clientId": "app", "authenticationFlowBindingOverrides": {"browser": "9"}}],
-            "roles": {"realm": [{"id": "4", "name": "offline_access"}, {"name": "reporter"}], "client": {"account": [{"name": "x"}], "app": [{"name": "user"}]}},
-            "authenticationFlows": [{"id": "8", "alias": "browser", "builtIn": true}, {"id": "9", "alias": "mine", "builtIn": false}],
-            "authenticatorConfig": [{"alias": "create unique user config"}],
+    fn a_new_realm_is_nothing_but_its_name() {
+        assert_eq!(exported(|_| {}), json!({"realm": "staff"}));
+    }
+
+    #[test]
+    fn only_what_was_chosen_is_left() {
+        let found = exported(|realm| {
+            realm.insert("failureFactor".into(), 5.into());
+            realm["attributes"][ATTRIBUTE] = "{}".into();
+            realm["attributes"]["mine"] = "1".into();
+            realm["clients"].as_array_mut().expect("a list").push(json!({
+                "clientId": "app", "enabled": true, "secret": "s3cret", "publicClient": false, "description": "", "rootUrl": "https://app.test",
+                "attributes": {"realm_client": "false", "saml.signing.private.key": "k", "saml.signing.certificate": "c", "a": "b"},
+            }));
         });
-        let expected = json!({
-            "realm": "staff", "failureFactor": 5,
-            "clients": [{"clientId": "app", "authenticationFlowBindingOverrides": {"browser": "mine"}}],
-            "roles": {"realm": [{"name": "reporter"}], "client": {"app": [{"name": "user"}]}},
-            "authenticationFlows": [{"alias": "mine", "builtIn": false}],
+        assert_eq!(
+            found,
+            json!({"realm": "staff", "failureFactor": 5, "attributes": {"mine": "1"},
+                "clients": [{"clientId": "app", "rootUrl": "https://app.test", "attributes": {"a": "b"}}]})
+        );
+    }
+
+    #[test]
+    fn a_change_of_something_built_in_is_kept_alone() {
+        let found = exported(|realm| {
+            let scopes = realm["clientScopes"].as_array_mut().expect("a list");
+            let profile = scopes.iter_mut().find(|scope| scope["name"] == "profile").expect("is born");
+            let mapper = profile["protocolMappers"].as_array_mut().and_then(|list| list.first_mut()).expect("has some");
+            mapper["config"]["claim.name"] = "other".into();
         });
-        assert_eq!(Json::Object(declaration(export.as_object().expect("a mapping"))), expected);
+        let scope = &found["clientScopes"][0];
+        assert_eq!((&scope["name"], scope["protocolMappers"].as_array().map(Vec::len)), (&json!("profile"), Some(1)));
+        assert_eq!(scope["protocolMappers"][0]["config"], json!({"claim.name": "other"}));
     }
 }

@@ -151,6 +151,7 @@ pub const REALM: &[&str] = &[
     "webAuthnPolicyRpId",
     "webAuthnPolicySignatureAlgorithms",
     "webAuthnPolicyUserVerificationRequirement",
+    "workflows",
 ];
 
 pub const CLIENT: &[&str] = &[
@@ -281,3 +282,27 @@ pub const COMPONENT: &[&str] = &["config", "id", "name", "parentId", "providerId
 
 pub const ORGANIZATION: &[&str] =
     &["alias", "attributes", "description", "domains", "enabled", "groups", "id", "identityProviders", "members", "name", "redirectUrl"];
+
+pub const ORGANIZATION_GROUP: &[&str] = &[
+    "access",
+    "attributes",
+    "clientRoles",
+    "description",
+    "id",
+    "members",
+    "name",
+    "parentId",
+    "path",
+    "realmRoles",
+    "subGroupCount",
+    "subGroups",
+];
+
+pub const AUTHORIZATION_SETTINGS: &[&str] = &["allowRemoteResourceManagement", "decisionStrategy", "policyEnforcementMode"];
+
+pub const AUTHORIZATION_SCOPE: &[&str] = &["displayName", "iconUri", "id", "name"];
+
+pub const AUTHORIZATION_RESOURCE: &[&str] =
+    &["_id", "attributes", "displayName", "icon_uri", "id", "name", "owner", "ownerManagedAccess", "scopes", "type", "uris"];
+
+pub const AUTHORIZATION_POLICY: &[&str] = &["config", "decisionStrategy", "description", "id", "logic", "name", "type"];

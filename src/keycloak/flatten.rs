@@ -56,11 +56,12 @@ fn flatten(realm: &Body, strict: bool) -> Flattened {
     }
     out.identity_providers(&mut rest);
     out.localization(&mut rest);
-    for (section, kind) in [("requiredActions", Kind::RequiredAction), ("organizations", Kind::Organization), ("users", Kind::User)] {
+    for (section, kind) in [("requiredActions", Kind::RequiredAction), ("workflows", Kind::Workflow), ("users", Kind::User)] {
         for item in take_list(&mut rest, section) {
             out.simple(kind, item);
         }
     }
+    out.organizations(&mut rest);
     // Our own bookkeeping: an export has it, and it is nothing to declare.
     if let Some(Json::Object(attributes)) = rest.get_mut("attributes") {
         attributes.remove(ATTRIBUTE);
@@ -134,6 +135,12 @@ impl Flattened {
         self.add(kind, owner.child(name), id, body);
     }
 
+    pub(super) fn owned_by(&mut self, kind: Kind, owner: &Key, items: Vec<Json>) {
+        for item in items {
+            self.owned(kind, owner, item);
+        }
+    }
+
     fn events_and_bindings(&mut self, rest: &mut Body) {
         for (kind, fields) in [(Kind::EventsConfig, &EVENTS[..]), (Kind::Bindings, &BINDINGS[..])] {
             let body: Body = fields.iter().filter_map(|field| rest.remove(*field).map(|value| ((*field).to_owned(), value))).collect();
@@ -198,6 +205,9 @@ impl Flattened {
         for client in take_list(rest, "clients") {
             let mut body = object(client);
             let owner = Key::of([body.get("clientId").and_then(Json::as_str).unwrap_or_default()]);
+            if let Some(Json::Object(settings)) = body.remove("authorizationSettings") {
+                self.authorization(&owner, settings);
+            }
             for mapper in take_list(&mut body, "protocolMappers") {
                 self.owned(Kind::ClientMapper, &owner, mapper);
             }

@@ -9,15 +9,19 @@ use super::{Body, Json};
 
 /// The component in whose configuration an export keeps the user profile.
 const PROFILE_PROVIDER: &str = "org.keycloak.userprofile.UserProfileProvider";
+/// Workflows have an API of their own; an export shows their bare components.
+const WORKFLOW_PROVIDER: &str = "org.keycloak.models.workflow.WorkflowProvider";
+/// The client that carries the fine-grained permissions of administrators. Its resources and scopes are the server's own.
+pub const ADMIN_PERMISSIONS: &str = "admin-permissions";
 
 impl Flattened {
     pub(super) fn components(&mut self, rest: &mut Body) {
         for (provider_type, items) in take_map(rest, "components") {
             for item in items.as_array().cloned().unwrap_or_default() {
-                if provider_type == PROFILE_PROVIDER {
-                    self.exported_profile(&item);
-                } else {
-                    self.component(&Key::default(), &provider_type, item);
+                match provider_type.as_str() {
+                    PROFILE_PROVIDER => self.exported_profile(&item),
+                    WORKFLOW_PROVIDER => {}
+                    _ => self.component(&Key::default(), &provider_type, item),
                 }
             }
         }
@@ -51,6 +55,60 @@ impl Flattened {
             for item in items.as_array().cloned().unwrap_or_default() {
                 self.component(&key, &sub_type, item);
             }
+        }
+    }
+
+    /// The authorization services of one client, as an export has them.
+    pub(super) fn authorization(&mut self, owner: &Key, mut settings: Body) {
+        let is_admin = owner.name() == ADMIN_PERMISSIONS;
+        let (scopes, mut resources) = (take_list(&mut settings, "scopes"), take_list(&mut settings, "resources"));
+        for scopes in resources.iter_mut().filter_map(|resource| resource.get_mut("scopes")?.as_array_mut()) {
+            // `{name: view}` and `view` are the same.
+            scopes.iter_mut().filter(|scope| scope.is_object()).for_each(|scope| *scope = scope["name"].take());
+        }
+        if !is_admin {
+            self.owned_by(Kind::AuthorizationScope, owner, scopes);
+            self.owned_by(Kind::AuthorizationResource, owner, resources);
+        }
+        let policies = take_list(&mut settings, "policies");
+        self.owned_by(Kind::AuthorizationPolicy, owner, policies);
+        for own in ["authorizationSchema", "id", "clientId", "name"] {
+            settings.remove(own);
+        }
+        if is_admin {
+            settings.clear();
+        }
+        self.add(Kind::AuthorizationSettings, owner.clone(), None, settings);
+    }
+
+    pub(super) fn organizations(&mut self, rest: &mut Body) {
+        for item in take_list(rest, "organizations") {
+            let mut body = object(item);
+            let Some(alias) = body.get("alias").or_else(|| body.get("name")).and_then(Json::as_str).map(str::to_owned) else {
+                self.problem("an organization has no `alias`".into());
+                continue;
+            };
+            body.entry("alias").or_insert_with(|| alias.clone().into());
+            let groups = take_list(&mut body, "groups");
+            let id = body.get("id").and_then(Json::as_str).map(str::to_owned);
+            let key = Key::of([alias]);
+            self.add(Kind::Organization, key.clone(), id, body);
+            self.organization_groups(&key, groups);
+        }
+    }
+
+    pub(super) fn organization_groups(&mut self, owner: &Key, groups: Vec<Json>) {
+        for group in groups {
+            let mut body = object(group);
+            let Some(name) = body.get("name").and_then(Json::as_str).map(str::to_owned) else {
+                self.problem(format!("a group of organization `{}` has no `name`", owner.owner()));
+                continue;
+            };
+            let inner = take_list(&mut body, "subGroups");
+            let id = body.get("id").and_then(Json::as_str).map(str::to_owned);
+            let key = owner.child(name);
+            self.add(Kind::OrganizationGroup, key.clone(), id, body);
+            self.organization_groups(&key, inner);
         }
     }
 

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use super::compare::Change;
 use super::{Body, Json, MASK, fields};
@@ -79,6 +80,24 @@ impl Flow {
         }
     }
 
+    /// The flow and those within it as an export has them: a flat list, and the configurations beside it.
+    pub fn write_flat(&self, top: bool, flows: &mut Vec<Json>, configs: &mut Vec<Json>) {
+        let place = flows.len();
+        let mut body = Body::from_iter([("alias".to_owned(), self.alias.clone().into())]);
+        body.extend(self.description.clone().map(|text| ("description".to_owned(), text.into())));
+        body.insert("providerId".into(), self.provider.clone().into());
+        if top {
+            body.insert("topLevel".into(), true.into());
+        }
+        if self.built_in {
+            body.insert("builtIn".into(), true.into());
+        }
+        flows.push(Json::Null);
+        let steps: Vec<Json> = self.executions.iter().map(|step| step.flat(flows, configs)).collect();
+        body.insert("authenticationExecutions".into(), steps.into());
+        flows[place] = body.into();
+    }
+
     /// Every alias in the tree, its own first.
     pub fn aliases(&self) -> Vec<String> {
         let inner = self.executions.iter().filter_map(|step| step.flow.as_ref()).flat_map(Flow::aliases);
@@ -96,6 +115,21 @@ impl Config {
 }
 
 impl Execution {
+    fn flat(&self, flows: &mut Vec<Json>, configs: &mut Vec<Json>) -> Json {
+        let mut body = Body::new();
+        body.extend(self.authenticator.clone().map(|name| ("authenticator".to_owned(), name.into())));
+        if let Some(flow) = &self.flow {
+            body.insert("flowAlias".into(), flow.alias.clone().into());
+            flow.write_flat(false, flows, configs);
+        }
+        body.insert("requirement".into(), self.requirement.clone().into());
+        if let Some(config) = &self.config {
+            body.insert("authenticatorConfig".into(), config.alias.clone().into());
+            configs.push(json!({"alias": config.alias, "config": config.config}));
+        }
+        body.into()
+    }
+
     /// What tells a step from its siblings.
     pub fn identity(&self) -> &str {
         match (&self.flow, &self.authenticator) {
@@ -268,8 +302,6 @@ fn edits(prefix: &str, declared: &Flow, live: &Flow, out: &mut Vec<Change>) {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     fn browser(otp: &str, order: [i64; 2]) -> Vec<Json> {

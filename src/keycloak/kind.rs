@@ -1,9 +1,11 @@
 //! The kinds of objects in a realm, and what the kind table says of each.
 
+use serde::{Deserialize, Serialize};
+
 use super::kind_table::SPECS;
 
 /// The kinds, in the order in which they are written; deletions go the other way.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub enum Kind {
     Realm,
     EventsConfig,
@@ -29,7 +31,14 @@ pub enum Kind {
     ClientProfiles,
     ClientPolicies,
     Organization,
+    OrganizationGroup,
     User,
+    AuthorizationSettings,
+    AuthorizationScope,
+    AuthorizationResource,
+    /// Policies and permissions: to Keycloak they are one, told apart by their type.
+    AuthorizationPolicy,
+    Workflow,
 }
 
 /// How an update is sent.
@@ -101,6 +110,7 @@ impl Kind {
             Kind::ClientScopeMapper => Some(Kind::ClientScope),
             Kind::IdentityProviderMapper => Some(Kind::IdentityProvider),
             Kind::Group => Some(Kind::Group),
+            Kind::AuthorizationScope | Kind::AuthorizationResource | Kind::AuthorizationPolicy => Some(Kind::Client),
             _ => None,
         }
     }
@@ -109,6 +119,9 @@ impl Kind {
     pub fn links_after(self) -> Kind {
         match self {
             Kind::RealmRole | Kind::ClientRole => Kind::ClientRole,
+            // Members of organizations are users, and those of their groups are members of the organization.
+            Kind::Organization => Kind::User,
+            Kind::OrganizationGroup => Kind::AuthorizationSettings,
             other => other,
         }
     }
@@ -116,6 +129,11 @@ impl Kind {
     /// Written one after another: in parallel the server loses updates of these silently, or answers with conflicts.
     pub fn is_serial(self) -> bool {
         matches!(self, Kind::Flow | Kind::RealmScopes | Kind::DefaultGroups | Kind::Component | Kind::RequiredAction | Kind::ScopeMapping)
+    }
+
+    /// Belongs to the authorization services of a client.
+    pub fn is_authorization(self) -> bool {
+        matches!(self, Kind::AuthorizationSettings | Kind::AuthorizationScope | Kind::AuthorizationResource | Kind::AuthorizationPolicy)
     }
 
     /// There is one in a realm, always: it is changed, never made or deleted.
@@ -129,6 +147,7 @@ impl Kind {
                 | Kind::Bindings
                 | Kind::ClientProfiles
                 | Kind::ClientPolicies
+                | Kind::AuthorizationSettings
         )
     }
 }
@@ -157,7 +176,7 @@ mod tests {
         for (place, kind) in Kind::all().enumerate() {
             assert_eq!(kind as usize, place, "{kind:?}");
         }
-        assert_eq!(Kind::all().count(), Kind::User as usize + 1);
+        assert_eq!(Kind::all().count(), Kind::Workflow as usize + 1);
     }
 
     #[test]

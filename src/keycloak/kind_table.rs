@@ -38,7 +38,9 @@ const ROLE: Spec = Spec {
     ..NONE
 };
 
-pub static SPECS: [Spec; 24] = [
+const AUTHORIZATION: Spec = Spec { section: "authorizationSettings", ..NONE };
+
+pub static SPECS: [Spec; 30] = [
     Spec {
         kind: Kind::Realm,
         noun: "realm",
@@ -113,7 +115,7 @@ pub static SPECS: [Spec; 24] = [
         section: "clients",
         key_field: "clientId",
         fields: fields::CLIENT,
-        ignored: &["id", "access", "notBefore", "registeredNodes", "origin", "registrationAccessToken", "authorizationSettings"],
+        ignored: &["id", "access", "notBefore", "registeredNodes", "origin", "registrationAccessToken"],
         links: &["defaultClientScopes", "optionalClientScopes"],
         texts: &["attributes"],
         secrets: &["secret", "attributes.saml.signing.private.key", "attributes.saml.encryption.private.key"],
@@ -197,13 +199,24 @@ pub static SPECS: [Spec; 24] = [
         section: "organizations",
         key_field: "alias",
         fields: fields::ORGANIZATION,
-        ignored: &["id", "members", "groups"],
+        ignored: &["id", "groups"],
         lists: &["attributes"],
         keyed: &[("domains", "name")],
-        links: &["identityProviders"],
+        links: &["identityProviders", "members"],
         collection: "organizations",
         item: "organizations/{id}",
         not_in_put: &["members", "identityProviders", "groups"],
+        ..NONE
+    },
+    Spec {
+        kind: Kind::OrganizationGroup,
+        noun: "organization group",
+        section: "organizations",
+        fields: fields::ORGANIZATION_GROUP,
+        ignored: &["id", "path", "parentId", "subGroupCount", "access", "realmRoles", "clientRoles"],
+        links: &["members"],
+        lists: &["attributes"],
+        put: Put::Own,
         ..NONE
     },
     Spec {
@@ -229,6 +242,46 @@ pub static SPECS: [Spec; 24] = [
         collection: "users",
         item: "users/{id}",
         not_in_put: &["access", "requiredActions", "credentials", "groups", "realmRoles", "clientRoles", "userProfileMetadata"],
+        ..NONE
+    },
+    Spec {
+        kind: Kind::AuthorizationSettings,
+        noun: "authorization settings",
+        fields: fields::AUTHORIZATION_SETTINGS,
+        item: "clients/{client}/authz/resource-server",
+        ..AUTHORIZATION
+    },
+    Spec {
+        kind: Kind::AuthorizationScope,
+        noun: "authorization scope",
+        fields: fields::AUTHORIZATION_SCOPE,
+        put: Put::Own,
+        ..AUTHORIZATION
+    },
+    Spec {
+        kind: Kind::AuthorizationResource,
+        noun: "authorization resource",
+        fields: fields::AUTHORIZATION_RESOURCE,
+        ignored: &["id", "_id", "owner"],
+        lists: &["attributes"],
+        put: Put::Own,
+        ..AUTHORIZATION
+    },
+    Spec {
+        kind: Kind::AuthorizationPolicy,
+        noun: "authorization policy",
+        fields: fields::AUTHORIZATION_POLICY,
+        texts: &["config"],
+        put: Put::Own,
+        ..AUTHORIZATION
+    },
+    Spec {
+        kind: Kind::Workflow,
+        noun: "workflow",
+        section: "workflows",
+        ignored: &["id", "state"],
+        collection: "workflows",
+        item: "workflows/{id}",
         ..NONE
     },
 ];

@@ -4,6 +4,7 @@
 
 pub mod access;
 pub mod apply;
+mod assemble;
 pub mod blocking;
 pub mod client;
 pub mod compare;
@@ -14,22 +15,28 @@ pub mod fields;
 pub mod flatten;
 mod flatten_nested;
 pub mod flow;
+mod fresh;
+pub mod inspect;
 pub mod kind;
 mod kind_table;
 pub mod ledger;
 pub mod login;
+pub mod maintenance;
 pub mod model;
+pub mod operation;
 pub mod overlay;
 pub mod plan;
 pub mod reader;
 pub mod references;
 pub mod render;
+pub mod seal;
 pub mod tls;
 pub mod token;
 
 pub use client::{Client, Options};
 pub use declaration::Declaration;
 pub use error::{Error, Result};
+pub(crate) use flatten_nested::ADMIN_PERMISSIONS;
 pub use plan::Plan;
 
 /// A JSON tree; Keycloak's representations are kept whole, so that no field is lost on the way.

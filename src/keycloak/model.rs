@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use super::Body;
 use super::kind::Kind;
 
 /// The names from the outermost owner to the object itself: `[client, mapper]`, the path of a group, a single name. Empty for what a realm
 /// has one of.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
 pub struct Key(pub Vec<String>);
 
 impl Key {
@@ -49,7 +51,7 @@ impl Key {
 }
 
 /// What an object is called: a kind and a key.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub struct Name {
     pub kind: Kind,
     pub key: Key,
@@ -109,6 +111,10 @@ impl Model {
 
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&Name, &Object)> {
         self.objects.iter()
+    }
+
+    pub fn into_objects(self) -> impl Iterator<Item = (Name, Object)> {
+        self.objects.into_iter()
     }
 
     pub fn of_kind(&self, kind: Kind) -> impl Iterator<Item = (&Key, &Object)> {

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use serde::{Deserialize, Serialize};
+
 use super::compare::{Change, Comparison};
 use super::declaration::{Declaration, Ownership};
 use super::error::{Error, Result};
@@ -12,7 +14,8 @@ use super::model::{Key, Model, Name, Object};
 use super::overlay::without_masks;
 use super::{Body, Json};
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Operation {
     Create,
     Update,
@@ -32,7 +35,7 @@ impl Operation {
     }
 }
 
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Action {
     pub name: Name,
     pub operation: Operation,
@@ -41,6 +44,7 @@ pub struct Action {
     pub note: Option<String>,
 }
 
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Plan {
     pub realm: String,
     /// In the order of writing: what is made and changed by kind, then the deletions, innermost first.
@@ -186,6 +190,10 @@ impl Planner<'_> {
         {
             return false;
         }
+        // Authorization services that are not declared at all are not this declaration's business either.
+        if name.kind.is_authorization() && self.declaration.model.get(Kind::AuthorizationSettings, &name.key.parent()).is_none() {
+            return false;
+        }
         // What lives in an object that is not declared itself is not this declaration's business.
         match name.kind.parent() {
             Some(parent) if name.kind != Kind::Group => self.declaration.model.get(parent, &name.key.parent()).is_some(),
@@ -278,6 +286,7 @@ pub fn is_built_in(name: &Name, realm: &str) -> bool {
         Kind::RealmRole => {
             matches!(owner, "offline_access" | "uma_authorization") || owner == format!("default-roles-{}", realm.to_lowercase())
         }
+        Kind::AuthorizationScope | Kind::AuthorizationResource => owner == super::ADMIN_PERMISSIONS,
         Kind::Component => {
             let default_key = matches!(name.key.name(), "rsa-generated" | "rsa-enc-generated" | "hmac-generated-hs512" | "aes-generated");
             owner == "org.keycloak.services.clientregistration.policy.ClientRegistrationPolicy" || default_key
@@ -298,6 +307,8 @@ fn is_protected(name: &Name, live: &Model, realm: &str) -> bool {
         Kind::Flow => flag("/built_in"),
         Kind::Client => is_built_in(name, realm) || flag("/attributes/realm_client"),
         Kind::User => name.key.name().starts_with("service-account-"),
-        _ => is_built_in(name, realm),
+        // The server's own, of which a declaration may still own the policies.
+        Kind::AuthorizationScope | Kind::AuthorizationResource | Kind::AuthorizationPolicy => false,
+        _ => is_built_in(name, realm) || super::fresh::has(name),
     }
 }

@@ -60,10 +60,75 @@ impl Checker<'_> {
                 self.names(name, Kind::Flow, flows.iter().filter_map(|field| body.get(*field)?.as_str()));
             }
             Kind::ClientMapper | Kind::ClientScopeMapper => self.mapper(name, body),
+            Kind::AuthorizationResource => {
+                for scope in texts(body, "scopes") {
+                    self.known(name, Kind::AuthorizationScope, &Key::of([name.key.owner(), scope]));
+                }
+            }
+            Kind::AuthorizationPolicy => self.policy(name, body),
+            Kind::AuthorizationSettings => self.authorization(name),
             _ => {}
         }
         if let Some(parent) = name.kind.parent().filter(|_| name.key.depth() > 1) {
             self.known(name, parent, &name.key.parent());
+        }
+    }
+
+    /// A client that is not switched to it has no authorization services, and a PUT that does not name them deletes them all.
+    fn authorization(&mut self, name: &Name) {
+        let client = Key::of([name.key.owner()]);
+        let enabled =
+            |model: &Model| model.get(Kind::Client, &client).and_then(|object| object.body.get("authorizationServicesEnabled")?.as_bool());
+        let is_on = enabled(&self.declaration.model).or_else(|| enabled(self.live)).unwrap_or(false);
+        if !is_on && client.name() != super::ADMIN_PERMISSIONS {
+            self.problems.push(format!("{name} needs `authorizationServicesEnabled: true` (and `serviceAccountsEnabled`) of its client"));
+        }
+    }
+
+    /// Unknown names in policies are a bare 500, so each is looked up here.
+    fn policy(&mut self, name: &Name, body: &Body) {
+        let config = body.get("config").cloned().unwrap_or_default();
+        let list = |field: &str| config[field].as_str().and_then(|text| serde_json::from_str::<Vec<Json>>(text).ok()).unwrap_or_default();
+        let owner = name.key.owner();
+        let is_admin = owner == super::ADMIN_PERMISSIONS;
+        for policy in list("applyPolicies").iter().filter_map(Json::as_str) {
+            self.known(name, Kind::AuthorizationPolicy, &Key::of([owner, policy]));
+        }
+        for (field, kind) in [("resources", Kind::AuthorizationResource), ("scopes", Kind::AuthorizationScope)] {
+            for wanted in list(field).iter().filter_map(Json::as_str).filter(|_| !is_admin) {
+                self.known(name, kind, &Key::of([owner, wanted]));
+            }
+        }
+        for role in list("roles").iter().filter_map(|role| role["id"].as_str()) {
+            match role.split_once('/') {
+                Some((client, role)) => self.known(name, Kind::ClientRole, &Key::of([client, role])),
+                None => self.known(name, Kind::RealmRole, &Key::of([role])),
+            }
+        }
+        for group in list("groups").iter().filter_map(|group| group["path"].as_str()) {
+            self.known(name, Kind::Group, &Key::from_path(group));
+        }
+        for client in list("clients").iter().filter_map(Json::as_str) {
+            self.known(name, Kind::Client, &Key::of([client]));
+        }
+        for scope in list("clientScopes").iter().filter_map(|scope| scope["id"].as_str()) {
+            self.known(name, Kind::ClientScope, &Key::of([scope]));
+        }
+        self.permission(name, body, &list("resources"), &list("scopes"));
+    }
+
+    fn permission(&mut self, name: &Name, body: &Body, resources: &[Json], scopes: &[Json]) {
+        let sort = body.get("type").and_then(Json::as_str).unwrap_or_default();
+        let known = self.live.get(name.kind, &name.key).is_some();
+        if sort.is_empty() && !known {
+            self.problems.push(format!("{name} has no `type`"));
+        }
+        let typed = body.get("config").is_some_and(|config| config.get("defaultResourceType").is_some());
+        if sort == "scope" && scopes.is_empty() && !known {
+            self.problems.push(format!("{name} is a permission for scopes, and names none"));
+        }
+        if sort == "resource" && resources.is_empty() && !typed && !known {
+            self.problems.push(format!("{name} is a permission for resources, and names neither one nor a type"));
         }
     }
 

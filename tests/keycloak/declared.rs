@@ -1,7 +1,8 @@
 //! Made as declared; the second run writes nothing; a changed line changes that and nothing else.
 
-use hostler::keycloak::plan::Operation;
-use hostler::keycloak::{Json, apply, export as shape};
+use hostler::keycloak::Json;
+use hostler::keycloak::operation::{Operation, Planned, perform};
+use hostler::keycloak::plan;
 use serde_json::json;
 
 use super::Claim;
@@ -13,6 +14,8 @@ pub const CLAIMS: &[Claim] = &[
     ("undeclared objects stay unless their kind is owned in full", ownership),
     ("a fault in a reference is found before anything is written", references),
     ("an export of a realm is a declaration of it", export),
+    ("an adopted realm has nothing to do, and is made again on an empty server", adopt),
+    ("a saved plan is refused when the realm moved", seals),
 ];
 
 pub fn everything() -> Json {
@@ -78,7 +81,7 @@ fn ownership(server: &Server) {
     let plan = realm.try_plan(owned.clone()).expect("plans");
     let doomed: Vec<String> = plan.actions.iter().map(|action| action.name.to_string()).collect();
     assert_eq!(doomed, ["group /a", "client two"], "built-in clients stay");
-    assert_eq!(plan.count(Operation::Delete), 2);
+    assert_eq!(plan.count(plan::Operation::Delete), 2);
     realm.settle(owned.clone());
 
     owned["hostler"]["deletes"] = 0.into();
@@ -110,10 +113,57 @@ fn references(server: &Server) {
 fn export(server: &Server) {
     let realm = server.realm("export");
     realm.settle(everything());
-    let client = server.client();
-    let export = hostler::keycloak::blocking::run(|| apply::export(&client, &realm.name)).expect("exports");
-    for declared in [Json::Object(export.clone()), Json::Object(shape::declaration(&export))] {
+    let raw = realm.post_for("/partial-export?exportClients=true&exportGroupsAndRoles=true");
+    for declared in [raw, realm.export(false)] {
         let text = realm.plan_text(declared);
         assert!(text.contains("0 to add, 0 to change, 0 to delete"), "{text}");
     }
+}
+
+/// Only what was chosen is exported; with ownership marks a plan has nothing to do, and what somebody adds is seen.
+fn adopt(server: &Server) {
+    let empty = server.realm("empty");
+    empty.settle(json!({}));
+    assert_eq!(empty.export(false), json!({"realm": empty.name}), "a new realm is nothing but its name");
+    let realm = server.realm("adopt");
+    realm.settle(everything());
+    let adopted = realm.export(true);
+    assert!(adopted.to_string().len() < 2 * everything().to_string().len(), "it is minimal: {adopted}");
+    for secret in ["app-secret", "smtp-secret", "gh-secret"] {
+        assert!(!adopted.to_string().contains(secret), "{secret} is in the export");
+    }
+    assert!(realm.try_plan(adopted.clone()).expect("plans").is_empty(), "{}", realm.plan_text(adopted));
+    realm.post("/clients", json!({"clientId": "by hand"}));
+    let text = realm.plan_text(adopted.clone());
+    assert!(text.contains("- client by hand"), "{text}");
+    // On an empty server it makes the realm again.
+    let second = server.realm("adopt-again");
+    let mut given = adopted.clone();
+    // What nobody can read has to be given.
+    given["smtpServer"]["password"] = "smtp-secret".into();
+    given["identityProviders"][0]["config"]["clientSecret"] = "gh-secret".into();
+    second.settle(given);
+    let mut again = second.export(true);
+    again["realm"] = adopted["realm"].clone();
+    let text = |value: &Json| serde_json::to_string_pretty(value).expect("is JSON").replace(&second.name, &realm.name);
+    assert_eq!(text(&again), text(&adopted));
+}
+
+/// A saved plan is carried out once, and refused when the realm moved.
+fn seals(server: &Server) {
+    let realm = server.realm("seals");
+    realm.settle(json!({"groups": [{"name": "a"}]}));
+    let declaration = json!({"realm": realm.name, "groups": [{"name": "a", "description": "x"}, {"name": "b"}]});
+    let client = server.client();
+    let ask = |operation: Operation| hostler::keycloak::blocking::run(|| perform(&client, &operation, None));
+    let planned = ask(Operation::Plan { declaration: declaration.clone() }).expect("plans");
+    let planned: Planned = serde_json::from_value(planned).expect("is a plan");
+    let apply = || ask(Operation::Apply { declaration: declaration.clone(), seal: Some(planned.seal.clone()) });
+    realm.post("/groups", json!({"name": "c"}));
+    let refusal = apply().expect_err("it moved").to_string();
+    assert!(refusal.contains("was changed by somebody else"), "{refusal}");
+    let id = by(&realm.get("/groups"), "name", "c")["id"].as_str().expect("has one").to_owned();
+    realm.delete_at(&format!("/groups/{id}"));
+    apply().expect("it is as it was");
+    assert!(apply().expect_err("it was carried out").to_string().contains("was changed"));
 }

@@ -4,6 +4,7 @@ mod access;
 mod declared;
 mod faults;
 mod flows;
+mod kinds;
 mod server;
 mod traps;
 
@@ -17,7 +18,7 @@ type Claim = (&'static str, fn(&Server));
 #[test]
 fn every_claim_about_the_realm_holds_on_a_real_keycloak() {
     let server = Server::start();
-    let claims = [declared::CLAIMS, traps::CLAIMS, flows::CLAIMS, access::CLAIMS].concat();
+    let claims = [declared::CLAIMS, kinds::CLAIMS, traps::CLAIMS, flows::CLAIMS, access::CLAIMS].concat();
     let wanted = std::env::var("HOSTLER_TEST_CLAIM").unwrap_or_default();
     let failed: Vec<&str> = claims
         .iter()

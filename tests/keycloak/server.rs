@@ -5,6 +5,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use hostler::base::Secret;
+use hostler::keycloak::operation::{Operation, perform};
 use hostler::keycloak::{Client, Declaration, Error, Json, Options, Plan, apply, blocking, render};
 use hostler::lab::UpOptions;
 use serde_json::json;
@@ -131,6 +132,29 @@ impl Realm<'_> {
     pub fn post(&self, rest: &str, body: Json) -> Option<String> {
         let (client, path) = (self.server.client(), self.path(rest));
         blocking::run(|| client.post(&path, &body)).unwrap_or_else(|error| panic!("POST {rest}: {error}")).id
+    }
+
+    /// A POST that asks: its answer.
+    pub fn post_for(&self, rest: &str) -> Json {
+        let (client, path, nothing) = (self.server.client(), self.path(rest), json!({}));
+        blocking::run(|| client.post(&path, &nothing)).unwrap_or_else(|error| panic!("POST {rest}: {error}")).body
+    }
+
+    pub fn delete_at(&self, rest: &str) {
+        let (client, path) = (self.server.client(), self.path(rest));
+        blocking::run(|| client.delete(&path, None)).unwrap_or_else(|error| panic!("DELETE {rest}: {error}"));
+    }
+
+    /// An operation as the command line and the agent have them.
+    pub fn ask<T: serde::de::DeserializeOwned>(&self, operation: Operation) -> T {
+        let client = self.server.client();
+        let answer = blocking::run(|| perform(&client, &operation, None)).unwrap_or_else(|error| panic!("{operation:?}: {error}"));
+        serde_json::from_value(answer).expect("the answer has the shape")
+    }
+
+    /// The realm as a declaration; adopted: one that owns it.
+    pub fn export(&self, adopt: bool) -> Json {
+        self.ask(Operation::Export { realm: self.name.clone(), adopt })
     }
 
     pub fn put(&self, rest: &str, body: Json) {

@@ -9,7 +9,7 @@ use crate::keycloak::flow::Flow;
 use crate::keycloak::kind::{Kind, Put};
 use crate::keycloak::model::{Key, Name, Object};
 use crate::keycloak::overlay::{overlay, without_masks};
-use crate::keycloak::plan::Action;
+use crate::keycloak::plan::{Action, Operation};
 use crate::keycloak::{Body, Json, MASK};
 
 impl Executor<'_> {
@@ -19,6 +19,9 @@ impl Executor<'_> {
         if path.contains("{parent}") {
             let parent = name.kind.parent().unwrap_or(name.kind);
             path = path.replace("{parent}", &self.need(name, parent, &name.key.parent())?);
+        }
+        if path.contains("{client}") {
+            path = path.replace("{client}", &self.need(name, Kind::Client, &Key::of([name.key.owner()]))?);
         }
         if path.contains("{id}") {
             path = path.replace("{id}", &self.need(name, name.kind, &name.key)?);
@@ -34,6 +37,10 @@ impl Executor<'_> {
             },
             Kind::Localization => self.texts(name, &object.body).await,
             Kind::RequiredAction => self.register_action(name, object).await,
+            Kind::AuthorizationScope | Kind::AuthorizationResource | Kind::AuthorizationPolicy => {
+                self.write_authorization(name, object, Operation::Create).await
+            }
+            Kind::OrganizationGroup => self.write_organization_group(name, object, Operation::Create).await,
             _ => self.post(name, object).await,
         }
     }
@@ -105,6 +112,12 @@ impl Executor<'_> {
             Kind::Realm | Kind::Bindings => self.update_settings(action, object).await,
             Kind::Localization => self.texts(name, &object.body).await,
             Kind::Flow => self.edit_flow(name, object).await,
+            Kind::AuthorizationScope | Kind::AuthorizationResource | Kind::AuthorizationPolicy => {
+                self.write_authorization(name, object, Operation::Update).await
+            }
+            Kind::OrganizationGroup if action.changes.iter().any(|change| !is_linked(name.kind, &change.path)) => {
+                self.write_organization_group(name, object, Operation::Update).await
+            }
             _ if spec.put == Put::Own || action.changes.iter().all(|change| is_linked(name.kind, &change.path)) => Ok(()),
             _ => self.put_whole(name, object).await,
         }
@@ -165,6 +178,12 @@ impl Executor<'_> {
     }
 
     pub(super) async fn delete(&self, name: &Name) -> Result<()> {
+        if name.kind.is_authorization() {
+            return self.delete_authorization(name).await;
+        }
+        if name.kind == Kind::OrganizationGroup {
+            return self.delete_organization_group(name).await;
+        }
         let path = match name.kind {
             Kind::Flow => {
                 let id = self.need(name, Kind::Flow, &name.key)?;

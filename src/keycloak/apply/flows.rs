@@ -10,7 +10,7 @@ use crate::keycloak::error::{Error, Result};
 use crate::keycloak::flow::{self, Config, Difference, Execution, Flow, pairs};
 use crate::keycloak::kind::Kind;
 use crate::keycloak::model::{Key, Name, Object};
-use crate::keycloak::{Body, Json};
+use crate::keycloak::{Body, Json, MASK};
 
 /// Ends the names of a flow that is to take another's place.
 const NEXT: &str = " - next";
@@ -62,7 +62,8 @@ impl Executor<'_> {
 
     async fn add_config(&self, execution: &str, config: &Config) -> Result<()> {
         let path = self.path(&format!("authentication/executions/{execution}/config"));
-        self.client.post(&path, &json!({"alias": config.alias, "config": config.config})).await.map(|_| ())
+        let values: Body = unmasked(config).map(|(key, value)| (key.clone(), value.as_str().into())).collect();
+        self.client.post(&path, &json!({"alias": config.alias, "config": values})).await.map(|_| ())
     }
 
     /// Requirements, order, descriptions and configuration, where they are.
@@ -119,7 +120,7 @@ impl Executor<'_> {
         let path = self.path(&format!("authentication/config/{id}"));
         let mut body = body_of(self.client.get(&path).await?);
         let mut values = body.remove("config").map(body_of).unwrap_or_default();
-        values.extend(config.config.iter().map(|(key, value)| (key.clone(), value.as_str().into())));
+        values.extend(unmasked(config).map(|(key, value)| (key.clone(), value.as_str().into())));
         body.insert("alias".into(), config.alias.as_str().into());
         body.insert("config".into(), values.into());
         self.client.put(&path, &body.into()).await
@@ -224,6 +225,11 @@ impl Executor<'_> {
         }
         self.put_flow(id, flow, &flow.alias, true).await
     }
+}
+
+/// The values that may be written: a mask stands for whatever is there.
+fn unmasked(config: &Config) -> impl Iterator<Item = (&String, &String)> {
+    config.config.iter().filter(|(_, value)| *value != MASK)
 }
 
 /// Gaps between priorities, so that a step can be put between two others by hand.

@@ -44,7 +44,11 @@ impl Executor<'_> {
             }
             Kind::ScopeMapping => self.scope_mappings(action).await,
             Kind::User => self.user(action, object).await,
-            Kind::Organization => self.organization(action).await,
+            Kind::Organization => {
+                self.organization(action).await?;
+                self.membership(action).await
+            }
+            Kind::OrganizationGroup => self.membership(action).await,
             _ => Ok(()),
         }
     }
@@ -198,6 +202,13 @@ impl Executor<'_> {
                 let body = json!({"type": "password", "value": password, "temporary": false});
                 self.client.put(&self.path(&format!("users/{id}/reset-password")), &body).await?;
             }
+        }
+        Ok(())
+    }
+
+    async fn membership(&self, action: &Action) -> Result<()> {
+        for change in action.changes.iter().filter(|change| change.path == "members").map(SetChange::of) {
+            self.members(&action.name, change.add, change.remove).await?;
         }
         Ok(())
     }

@@ -1,11 +1,13 @@
 //! Makes a realm as declared. A round reads, plans and writes; what was lost to a concurrent write, or sent into a closing connection, is
 //! decided by the next round's reading, so a cut anywhere is repaired by running again. No write is made that a plan did not name.
 
+mod authorization;
 mod entities;
 mod flows;
 mod links;
+mod organizations;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -19,8 +21,10 @@ use super::error::{Error, Result};
 use super::kind::Kind;
 use super::ledger::{ATTRIBUTE, Ledger};
 use super::model::{Key, Model, Name, Object};
+use super::operation::Progress;
 use super::plan::{Action, Operation, Plan, plan};
 use super::reader::{Reading, read};
+use super::seal::Seal;
 use super::{Body, Json, MASK, render};
 
 /// Writes at once: what the server was measured to gain from.
@@ -43,7 +47,7 @@ pub fn preview_of_nothing(client: &Client, declaration: &Declaration) -> Result<
     compare(client, declaration, None)
 }
 
-fn compare(client: &Client, declaration: &Declaration, reading: Option<&Reading>) -> Result<Plan> {
+pub(super) fn compare(client: &Client, declaration: &Declaration, reading: Option<&Reading>) -> Result<Plan> {
     plan(declaration, reading.map(|reading| &reading.model), &ledger(client, declaration, reading))
 }
 
@@ -56,8 +60,27 @@ fn ledger(client: &Client, declaration: &Declaration, reading: Option<&Reading>)
 /// # Errors
 /// The first write that the server refuses, named by its object; or what is left when the rounds are over.
 pub async fn apply(client: &Client, declaration: &Declaration) -> Result<Plan> {
+    apply_on_terms(client, declaration, Terms::default()).await
+}
+
+/// What an apply is bound to, and who is told how it goes.
+#[derive(Clone, Copy, Default)]
+pub struct Terms<'a> {
+    /// The declaration as data, and the seal of a saved plan.
+    pub seal: Option<(&'a Json, &'a Seal)>,
+    pub progress: Option<&'a Progress>,
+}
+
+/// As [`apply`], on terms.
+///
+/// # Errors
+/// As `apply`; and when the seal of a saved plan is broken.
+pub async fn apply_on_terms(client: &Client, declaration: &Declaration, terms: Terms<'_>) -> Result<Plan> {
     client.log_in().await?;
     let mut reading = read(client, declaration).await?;
+    if let Some((json, seal)) = terms.seal {
+        unbroken(seal, &Seal::new(json, reading.as_ref(), client.secret()), &declaration.realm)?;
+    }
     let first = compare(client, declaration, reading.as_ref())?;
     if first.is_empty() {
         return Ok(first);
@@ -77,11 +100,20 @@ pub async fn apply(client: &Client, declaration: &Declaration) -> Result<Plan> {
         if round + 1 == ROUNDS {
             return Err(Error::Unsettled { realm: declaration.realm.clone(), left: left(&next) });
         }
-        Executor::new(client, declaration, current).run(&next).await?;
+        Executor::new(client, declaration, current, terms.progress).run(&next).await?;
         tokio::time::sleep(Duration::from_millis(if round == 0 { 0 } else { 200 << round })).await;
         reading = read(client, declaration).await?;
     }
     Ok(first)
+}
+
+fn unbroken(planned: &Seal, now: &Seal, realm: &str) -> Result<()> {
+    let moved = match (planned.declaration == now.declaration, planned.realm == now.realm) {
+        (true, true) => return Ok(()),
+        (false, _) => "the declaration is another one than the plan was made of, or the service account has another secret".to_owned(),
+        (true, false) => format!("realm `{realm}` was changed by somebody else since the plan was made"),
+    };
+    Err(Error::Refused(format!("{moved}: nothing was done; make a new plan")))
 }
 
 fn left(plan: &Plan) -> String {
@@ -100,15 +132,6 @@ async fn create_realm(client: &Client, declaration: &Declaration) -> Result<()> 
         Err(error) if error.needs_reread() => Ok(()),
         other => other.map(|_| ()).map_err(|error| error.of(format!("realm {}", declaration.realm))),
     }
-}
-
-/// The realm as the server exports it, secrets masked.
-///
-/// # Errors
-/// When it is not there, or the account may not export it.
-pub async fn export(client: &Client, realm: &str) -> Result<Body> {
-    let path = format!("/admin/realms/{}/partial-export?exportClients=true&exportGroupsAndRoles=true", encode(realm));
-    Ok(body_of(client.post(&path, &json!({})).await?.body))
 }
 
 pub async fn realm_exists(client: &Client, realm: &str) -> Result<bool> {
@@ -133,10 +156,11 @@ struct Executor<'a> {
     realm_id: &'a str,
     ids: Mutex<HashMap<Name, String>>,
     ledger: Mutex<Ledger>,
+    progress: Option<&'a Progress>,
 }
 
 impl<'a> Executor<'a> {
-    fn new(client: &'a Client, declaration: &'a Declaration, reading: &'a Reading) -> Self {
+    fn new(client: &'a Client, declaration: &'a Declaration, reading: &'a Reading, progress: Option<&'a Progress>) -> Self {
         let ids = reading.model.iter().filter_map(|(name, object)| Some((name.clone(), object.id.clone()?))).collect();
         Executor {
             client,
@@ -146,6 +170,7 @@ impl<'a> Executor<'a> {
             realm_id: &reading.realm_id,
             ids: Mutex::new(ids),
             ledger: Mutex::new(ledger(client, declaration, Some(reading))),
+            progress,
         }
     }
 
@@ -179,9 +204,10 @@ impl<'a> Executor<'a> {
             plan.actions.iter().partition(|action| action.operation == Operation::Delete);
         for kind in Kind::all() {
             let of_kind: Vec<&Action> = writes.iter().copied().filter(|action| action.name.kind == kind).collect();
-            let deepest = of_kind.iter().map(|action| action.name.key.depth()).max().unwrap_or(0);
-            for depth in 0..=deepest {
-                let level = of_kind.iter().copied().filter(|action| action.name.key.depth() == depth).collect();
+            self.tell("writing", &of_kind);
+            let ranks: BTreeSet<usize> = of_kind.iter().map(|action| self.rank(action)).collect();
+            for rank in ranks {
+                let level = of_kind.iter().copied().filter(|action| self.rank(action) == rank).collect();
                 if !self.batch(level, kind.is_serial(), Part::Body).await? {
                     return Ok(());
                 }
@@ -191,7 +217,20 @@ impl<'a> Executor<'a> {
                 return Ok(());
             }
         }
+        self.tell("deleting", &deletions);
         self.batch(deletions, true, Part::Body).await.map(|_| ())
+    }
+
+    /// Objects of a lower rank are written first: owners before what lives in them.
+    fn rank(&self, action: &Action) -> usize {
+        authorization::rank(action, self.declaration.model.get(action.name.kind, &action.name.key))
+    }
+
+    fn tell(&self, doing: &str, actions: &[&Action]) {
+        let (Some(progress), Some(first)) = (self.progress, actions.first()) else { return };
+        let shown = render::title(first, &self.declaration.realm);
+        let more = if actions.len() > 1 { format!(" and {} more", actions.len() - 1) } else { String::new() };
+        progress(&format!("{doing} {shown}{more}"));
     }
 
     /// Writes a batch; false when some write was lost and the realm has to be read again.

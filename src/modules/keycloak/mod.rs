@@ -3,9 +3,11 @@
 
 mod bootstrap;
 mod connection;
+mod operate;
 mod realm;
 mod verify;
 
 use super::registry::Entry;
 
-pub(super) const MODULES: &[Entry] = &[Entry::of::<bootstrap::Bootstrap>(), Entry::of::<realm::Realm>(), Entry::of::<verify::Verify>()];
+pub(super) const MODULES: &[Entry] =
+    &[Entry::of::<bootstrap::Bootstrap>(), Entry::of::<operate::Operate>(), Entry::of::<realm::Realm>(), Entry::of::<verify::Verify>()];

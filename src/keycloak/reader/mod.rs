@@ -1,9 +1,11 @@
 //! Reads a realm in as few requests as the server allows: an export for all that it holds, the clients for their real secrets, and what is
 //! declared of the rest. What the caller may not see is an error, never an absence.
 
+mod beside;
+
 use std::collections::BTreeMap;
 
-use futures_util::future::{join_all, try_join, try_join_all};
+use futures_util::future::try_join;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use serde_json::json;
 
@@ -114,74 +116,11 @@ impl Reader<'_> {
         }
     }
 
-    /// What an export lacks: users, the user profile as it is by default, events of which it leaves out what is unset, organizations.
-    async fn beside(&self, model: &mut Model) -> Result<()> {
-        let single = |kind: Kind| async move {
-            if !self.declaration.declares(kind) {
-                return Ok(None);
-            }
-            let spec = kind.spec();
-            self.client.get(&self.path(spec.item)).await.map(|body| Some((kind, body)))
-        };
-        let singles = [Kind::UserProfile, Kind::EventsConfig].map(single);
-        let (singles, users) = try_join(try_join_all(singles), self.users()).await?;
-        for (kind, body) in singles.into_iter().flatten() {
-            model.remove(&Name::new(kind, Key::default()));
-            self.insert(model, Name::new(kind, Key::default()), body);
-        }
-        for (name, body) in users.into_iter().chain(self.organizations().await?) {
-            self.insert(model, name, body);
-        }
-        Ok(())
-    }
-
     fn insert(&self, model: &mut Model, name: Name, body: Json) {
         let id = body["id"].as_str().map(str::to_owned);
         let Json::Object(mut body) = body else { return };
         normalize(name.kind.spec(), &mut body);
         model.insert(name, Object { id, body });
-    }
-
-    /// The declared users, and no others.
-    async fn users(&self) -> Result<Vec<(Name, Json)>> {
-        let declared = self.declaration.model.of_kind(Kind::User).map(|(key, _)| key.clone());
-        let absent = self.declaration.absent.iter().filter(|name| name.kind == Kind::User).map(|name| name.key.clone());
-        let keys: Vec<Key> = declared.chain(absent).collect();
-        let found: Vec<Option<(Name, Json)>> =
-            stream::iter(keys).map(|key| self.user(key)).buffer_unordered(8).try_collect().await.map_err(self.needs("manage-users"))?;
-        Ok(found.into_iter().flatten().collect())
-    }
-
-    async fn user(&self, key: Key) -> Result<Option<(Name, Json)>> {
-        let found = self.client.list(&self.path(&format!("users?exact=true&username={}", encode(key.name())))).await?;
-        let Some(mut user) = found.into_iter().next() else { return Ok(None) };
-        let id = user["id"].as_str().unwrap_or_default().to_owned();
-        let (groups, mappings) = (self.path(&format!("users/{id}/groups?max=1000")), self.path(&format!("users/{id}/role-mappings")));
-        let (groups, mappings) = try_join(self.client.list(&groups), self.client.get(&mappings)).await?;
-        user["groups"] = groups.iter().map(|group| group["path"].clone()).collect();
-        user["realmRoles"] = names(&mappings["realmMappings"]);
-        let clients = mappings["clientMappings"].as_object().into_iter().flatten();
-        user["clientRoles"] = Json::Object(clients.map(|(client, entry)| (client.clone(), names(&entry["mappings"]))).collect());
-        Ok(Some((Name::new(Kind::User, key), user)))
-    }
-
-    async fn organizations(&self) -> Result<Vec<(Name, Json)>> {
-        if !self.declaration.declares(Kind::Organization) {
-            return Ok(Vec::new());
-        }
-        let found = match self.client.list(&self.path("organizations?briefRepresentation=false&max=10000")).await {
-            // The realm does not have them switched on (yet).
-            Err(error) if error.is_missing() => return Ok(Vec::new()),
-            other => other.map_err(self.needs("manage-organizations"))?,
-        };
-        let with_providers = found.into_iter().map(|mut organization| async move {
-            let id = organization["id"].as_str().unwrap_or_default().to_owned();
-            let providers = self.client.list(&self.path(&format!("organizations/{id}/identity-providers"))).await?;
-            organization["identityProviders"] = providers.iter().map(|provider| provider["alias"].clone()).collect();
-            let alias = organization["alias"].as_str().unwrap_or_default().to_owned();
-            Ok((Name::new(Kind::Organization, Key::of([alias])), organization))
-        });
-        try_join_all(with_providers).await
     }
 
     /// Groups and roles of a realm that is too big for the export of them.
@@ -203,7 +142,8 @@ impl Reader<'_> {
 
     async fn client_roles(&self, model: &mut Model, clients: &[Json]) -> Result<()> {
         let wanted = self.role_owners();
-        let owners = clients.iter().filter(|client| client["clientId"].as_str().is_some_and(|id| wanted.contains(&id.to_owned())));
+        let all = self.declaration.is_everything();
+        let owners = clients.iter().filter(|client| all || client["clientId"].as_str().is_some_and(|id| wanted.contains(&id.to_owned())));
         let lists = stream::iter(owners).map(|client| async move {
             let (owner, id) = (client["clientId"].as_str().unwrap_or_default(), client["id"].as_str().unwrap_or_default());
             Ok::<_, Error>((owner, self.client.list(&self.path(&format!("clients/{id}/roles?briefRepresentation=false"))).await?))
@@ -220,7 +160,7 @@ impl Reader<'_> {
 
     /// The clients of whose roles anything declared speaks.
     fn role_owners(&self) -> Vec<String> {
-        let mut owners = Vec::new();
+        let mut owners: Vec<String> = Vec::new();
         for (name, object) in self.declaration.model.iter() {
             match name.kind {
                 Kind::ClientRole => owners.push(name.key.owner().to_owned()),
@@ -240,13 +180,19 @@ impl Reader<'_> {
     /// The composites of declared roles, which a list of roles does not show.
     async fn composites(&self, model: &mut Model) -> Result<()> {
         let declared = self.declaration.model.iter().filter(|(_, object)| object.body.contains_key("composites")).map(|(name, _)| name);
+        let is_composite = |object: &Object| object.body.get("composite") == Some(&Json::Bool(true));
+        let wanted: Vec<Name> = match self.declaration.is_everything() {
+            true => model.iter().filter(|(_, object)| is_composite(object)).map(|(name, _)| name.clone()).collect(),
+            false => declared.cloned().collect(),
+        };
         let known: Vec<(Name, String)> =
-            declared.filter_map(|name| Some((name.clone(), model.get(name.kind, &name.key)?.id.clone()?))).collect();
+            wanted.into_iter().filter_map(|name| Some((name.clone(), model.get(name.kind, &name.key)?.id.clone()?))).collect();
         let read = known
             .into_iter()
             .map(|(name, id)| async move { (name, self.client.list(&self.path(&format!("roles-by-id/{id}/composites"))).await) });
         let owners = self.client_ids().await?;
-        for (name, roles) in join_all(read).await {
+        let read: Vec<_> = stream::iter(read).buffer_unordered(8).collect().await;
+        for (name, roles) in read {
             let (mut realm, mut client) = (Vec::new(), BTreeMap::<String, Vec<Json>>::new());
             for role in roles? {
                 match role["clientRole"].as_bool() {
