@@ -7,7 +7,7 @@ use crate::base::{Diagnostic, Map, Node, Secret, Span, Value};
 use crate::history::event::{Event, Stream};
 use crate::language::Task;
 use crate::modules::{self, ArgKind};
-use crate::system::files::split_words;
+use crate::system::split_words;
 use crate::template::{Context, OMIT, Templar};
 use crate::transport::{Destination, LinkError, OutputLine};
 use crate::wire::TaskRequest;
@@ -140,7 +140,9 @@ impl<'a> Call<'a> {
             ..TaskRequest::default()
         };
         request.timeout = self.background.map(|background| background.limit);
-        self.send(request).await
+        let mut outcome = self.send(request).await;
+        outcome.lists_diffs = LISTS_OF_DIFFS.contains(&entry.short_name());
+        outcome
     }
 
     /// The request as it goes to the agent behind the task's place.
@@ -194,6 +196,9 @@ impl<'a> Call<'a> {
         }
     }
 }
+
+/// Modules whose result has a list of differences, be it of one.
+const LISTS_OF_DIFFS: &[&str] = &["blockinfile", "copy", "lineinfile", "template"];
 
 /// What a link that does not work makes of a task.
 pub fn failed_link(error: &LinkError) -> Outcome {

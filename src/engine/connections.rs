@@ -9,7 +9,7 @@ use tokio::sync::{Mutex, OnceCell};
 
 use crate::base::{Diagnostic, Secret, Value};
 use crate::modules::FromArg;
-use crate::system::files::split_words;
+use crate::system::split_words;
 use crate::template::{Context, Variable, Variables};
 use crate::transport::{BlobStore, Destination, Link, LinkError, Payload, SshOptions};
 use crate::wire::{BecomeMethod, BecomeRequest};

@@ -18,6 +18,8 @@ pub struct Outcome {
     pub unreachable: bool,
     pub facts: Map,
     pub diffs: Vec<Value>,
+    /// Whether one difference is given as a list of one too.
+    pub lists_diffs: bool,
     pub warnings: Vec<String>,
     pub error: Option<Diagnostic>,
     pub show: Show,
@@ -174,7 +176,7 @@ impl Outcome {
             map.insert("unreachable", true);
         }
         if !self.diffs.is_empty() {
-            let diff = if self.diffs.len() == 1 { self.diffs[0].clone() } else { Value::list(self.diffs.iter().cloned()) };
+            let diff = if self.diffs.len() == 1 && !self.lists_diffs { self.diffs[0].clone() } else { Value::list(self.diffs.iter().cloned()) };
             map.insert("diff", diff);
         }
         map

@@ -128,12 +128,8 @@ const NOT_YET: &[&str] = &[
     "dnf",
     "dnf5",
     "dpkg_selections",
-    "expect",
-    "iptables",
     "mount_facts",
-    "pip",
     "rpm_key",
-    "subversion",
     "sysvinit",
     "yum_repository",
 ];

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use crate::base::{Redactor, Value};
+use crate::base::{Map, Redactor, Value};
 
 use super::accounts::{Group, User};
 use super::services::UnitChange;
@@ -126,7 +126,7 @@ impl FileChange {
     }
 }
 
-/// A difference for people, in the shape of Ansible's `diff` results.
+/// A difference for people, in the shapes of Ansible's `diff` results.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Diff {
     pub before_header: String,
@@ -135,12 +135,38 @@ pub struct Diff {
     pub after: String,
     /// Text that is a diff already (`prepared` in Ansible).
     pub prepared: Option<String>,
+    /// What a path is and was, by attribute: in place of texts.
+    pub state: Option<(Map, Map)>,
 }
 
 impl Diff {
     pub fn text(header: impl Into<String>, before: impl Into<String>, after: impl Into<String>) -> Self {
         let header = header.into();
-        Diff { before_header: header.clone(), after_header: header, before: before.into(), after: after.into(), prepared: None }
+        Diff { before_header: header.clone(), after_header: header, before: before.into(), after: after.into(), ..Diff::default() }
+    }
+
+    /// What a path is and was; each side names the path.
+    pub fn state(path: &Path, before: Map, after: Map) -> Self {
+        let named = |side: &Map| {
+            let mut named: Map = [("path", path.to_string_lossy().into_owned())].into_iter().collect();
+            named.extend(side);
+            named
+        };
+        Diff { state: Some((named(&before), named(&after))), ..Diff::default() }
+    }
+
+    /// Takes a later difference of the same path in: what it was counts from here, what it is from there. False: it is of something else.
+    pub(super) fn absorb(&mut self, later: &Diff) -> bool {
+        match (&mut self.state, &later.state) {
+            (Some((before, after)), Some((later_before, later_after))) if after.get("path") == later_after.get("path") => {
+                let mut oldest = later_before.clone();
+                oldest.extend(before);
+                *before = oldest;
+                after.extend(later_after);
+                true
+            }
+            _ => false,
+        }
     }
 
     pub fn redacted(mut self, redactor: &Redactor) -> Self {
@@ -154,11 +180,31 @@ impl Diff {
         if let Some(prepared) = &self.prepared {
             return Value::map([("prepared", prepared.as_str())]);
         }
+        if let Some((before, after)) = &self.state {
+            return Value::map([("before", before.clone()), ("after", after.clone())]);
+        }
         Value::map([
             ("before_header", self.before_header.as_str()),
             ("after_header", self.after_header.as_str()),
             ("before", self.before.as_str()),
             ("after", self.after.as_str()),
         ])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn differences_of_one_path_become_one() {
+        let side = |name: &str, value: &str| -> Map { [(name, value)].into_iter().collect() };
+        let mut made = Diff::state(Path::new("/a"), side("state", "absent"), side("state", "directory"));
+        assert!(made.absorb(&Diff::state(Path::new("/a"), side("mode", "0755"), side("mode", "0700"))));
+        assert!(!made.absorb(&Diff::state(Path::new("/b"), Map::new(), Map::new())));
+        assert_eq!(
+            made.to_value().to_repr(),
+            "{'before': {'path': '/a', 'mode': '0755', 'state': 'absent'}, 'after': {'path': '/a', 'state': 'directory', 'mode': '0700'}}"
+        );
     }
 }

@@ -220,9 +220,27 @@ fn replace(path: &Path, content: &[u8], mode: u32, uid: u32, gid: u32) -> io::Re
         let mut file = create_new(fresh)?;
         file.write_all(content)?;
         own(fresh, uid, gid)?;
+        keep_extended_attributes(path, fresh)?;
         file.set_permissions(fs::Permissions::from_mode(mode))?;
         file.sync_all()
     })
+}
+
+/// Gives a file that will take another's place the other's extended attributes: access lists, labels, capabilities. What the file system
+/// or this account may not set is left out, as when a file is copied.
+fn keep_extended_attributes(from: &Path, to: &Path) -> io::Result<()> {
+    let mut names = vec![0u8; 64 * 1024];
+    let Ok(length) = rustix::fs::llistxattr(from, &mut names[..]) else { return Ok(()) };
+    for name in names[..length].split(|byte| *byte == 0).filter(|name| !name.is_empty()) {
+        let name = std::ffi::CString::new(name)?;
+        let mut value = vec![0u8; 64 * 1024];
+        let Ok(size) = rustix::fs::lgetxattr(from, name.as_c_str(), &mut value[..]) else { continue };
+        match rustix::fs::lsetxattr(to, name.as_c_str(), &value[..size], rustix::fs::XattrFlags::empty()) {
+            Ok(()) | Err(rustix::io::Errno::PERM | rustix::io::Errno::NOTSUP | rustix::io::Errno::INVAL | rustix::io::Errno::ACCESS) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
 }
 
 /// Builds something under a fresh name in the destination's folder, then renames it over the destination; nothing is left when it fails.

@@ -15,12 +15,17 @@ pub mod glob;
 pub mod host;
 pub mod local;
 pub mod overlay;
+mod overlay_files;
 pub mod packages;
+mod paths;
 pub mod postgres;
+pub mod python;
 pub mod running;
 pub mod services;
 pub mod terminal;
 pub mod unpack;
+mod words;
+mod write;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -35,13 +40,15 @@ pub use content::{Access, Checksum, Stream, stream_of};
 pub use effect::{Diff, Effect, FileChange};
 pub use encoding::Decoded;
 pub use error::{Failure, Result};
-pub use files::{FileKind, Metadata, WriteFile, Written};
+pub use files::{FileKind, Metadata};
 pub use local::Local;
 pub use overlay::Overlay;
 pub use packages::Package;
 pub use services::{Unit, UnitChange};
 pub use terminal::Answer;
 pub use unpack::{NewFileDefaults, UnpackedEntry, UnpackedKind, Unpacking};
+pub use words::split_words;
+pub use write::{WriteFile, Written};
 
 /// Where file contents that the controller holds come from: by SHA-256, only when the host does not have them already.
 pub trait Blobs: Send {
@@ -203,7 +210,10 @@ impl System {
     pub fn add_diff(&mut self, diff: Diff) {
         if self.context.diff {
             let redactor = self.context.redactor.clone();
-            self.diffs.push(diff.redacted(&redactor));
+            let diff = diff.redacted(&redactor);
+            if !self.diffs.iter_mut().any(|earlier| earlier.absorb(&diff)) {
+                self.diffs.push(diff);
+            }
         }
     }
 }

@@ -2,11 +2,15 @@
 //! on the host they ask of modules.
 
 mod argument_spec;
+mod assemble;
 pub mod background;
 mod control;
+mod copy;
+mod fetch;
 mod files;
 mod include;
 mod inventory;
+mod template;
 mod vars;
 mod wait;
 
@@ -50,13 +54,13 @@ pub async fn run(call: &Call<'_>) -> Option<Outcome> {
     }
     Some(match call.task.short_action() {
         "add_host" => inventory::add_host(call),
-        "assemble" => files::assemble(call).await,
+        "assemble" => assemble::assemble(call).await,
         "assert" => control::assert(call),
         "async_status" => background::status(call),
-        "copy" => files::copy(call).await,
+        "copy" => copy::copy(call).await,
         "debug" => control::debug(call),
         "fail" => control::fail(call),
-        "fetch" => files::fetch(call).await,
+        "fetch" => fetch::fetch(call).await,
         "gather_facts" => call.module("ansible.builtin.setup", call.args.clone()).await,
         "group_by" => inventory::group_by(call),
         "include_role" => include::role(call),
@@ -67,7 +71,7 @@ pub async fn run(call: &Call<'_>) -> Option<Outcome> {
         "script" => files::script(call).await,
         "set_fact" => vars::set_fact(call),
         "set_stats" => vars::set_stats(call),
-        "template" => files::template(call).await,
+        "template" => template::template(call).await,
         "unarchive" => files::unarchive(call).await,
         "validate_argument_spec" => argument_spec::validate(call),
         "wait_for_connection" => wait::wait_for_connection(call).await,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::base::Value;
 use crate::modules::{Module, Output, Rule, module_args};
-use crate::system::{Command, Failure, Result, System, files::split_words};
+use crate::system::{Command, Failure, Result, System, split_words};
 
 use super::outcome::{self, Run};
 

@@ -8,7 +8,7 @@ use jiff::Zoned;
 
 use crate::base::{Map, Pattern, PatternFlags, Value};
 use crate::modules::{ArgKind, FromArg, Module, Output, module_args};
-use crate::system::{Answer, Command, Failure, Known, Result, System, files::split_words};
+use crate::system::{Answer, Command, Failure, Known, Result, System, split_words};
 
 use super::outcome;
 

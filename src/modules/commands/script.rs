@@ -6,7 +6,7 @@ use std::path::Path;
 use jiff::Zoned;
 
 use crate::modules::{Module, Output, Rule, module_args};
-use crate::system::{Command, Failure, Known, Result, System, files::split_words};
+use crate::system::{Command, Failure, Known, Result, System, split_words};
 
 use super::outcome;
 

@@ -97,7 +97,7 @@ fn user(host: &Reader, facts: &mut Map) {
 fn command_line(host: &Reader, facts: &mut Map) {
     let Some(text) = host.text("/proc/cmdline") else { return };
     let (mut last, mut all) = (Map::new(), Map::new());
-    for word in crate::system::files::split_words(&text) {
+    for word in crate::system::split_words(&text) {
         let (key, value) = match word.split_once('=') {
             Some((key, value)) => (key, Value::from(value)),
             None => (word.as_str(), Value::Bool(true)),

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
+use crate::base::Map;
 use crate::modules::{Module, Output, choices, module_args};
-use crate::system::{Attributes, Failure, Result, System, WriteFile};
+use crate::system::{Attributes, Diff, Failure, Result, System, WriteFile};
 
 use super::attributes::{FileAttributes, followed, state_name, with_path_info};
 use super::file_links;
@@ -77,6 +78,9 @@ impl Module for File {
         if state != State::Absent {
             sys.warn_of_unknown_accounts(&args.file.wanted());
         }
+        if state != State::Absent {
+            sys.add_diff(Diff::state(&diffed(&args, state, sys)?, Map::new(), Map::new()));
+        }
         match state {
             State::Absent => {
                 sys.remove(&args.path)?;
@@ -96,6 +100,13 @@ fn appears_binary(path: &Path, sys: &System) -> bool {
     let mut head = Vec::new();
     let read = sys.query_stream(path).map(|stream| stream.take(8192).read_to_end(&mut head));
     matches!(read, Ok(Ok(_))) && head.contains(&0)
+}
+
+/// The path that the difference is about: shown even when nothing changed there.
+fn diffed(args: &FileArgs, state: State, sys: &System) -> Result<PathBuf> {
+    let follows = matches!(state, State::File | State::Directory | State::Touch);
+    let path = if follows { followed(sys, &args.path, args.follow)? } else { args.path.clone() };
+    Ok(sys.absolute(&path))
 }
 
 /// A file that is meant to be inside a folder that was given: the controller's `_original_basename`, or the source's name.

@@ -12,6 +12,7 @@ pub mod fetch;
 pub mod file;
 pub mod file_links;
 pub mod find;
+mod find_filter;
 pub mod ini_file;
 pub mod ini_lines;
 pub mod lineinfile;

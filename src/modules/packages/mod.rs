@@ -7,6 +7,8 @@ mod apt_repository;
 mod deb822_repository;
 mod package;
 mod package_facts;
+mod pip;
+mod pip_requirement;
 
 use super::registry::Entry;
 
@@ -16,4 +18,5 @@ pub(super) const MODULES: &[Entry] = &[
     Entry::of::<deb822_repository::Deb822Repository>(),
     Entry::of::<package::AnyPackage>(),
     Entry::of::<package_facts::PackageFacts>(),
+    Entry::of::<pip::PipModule>(),
 ];

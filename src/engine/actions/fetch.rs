@@ -1,0 +1,80 @@
+//! `fetch`: a file of the host's comes here.
+
+use std::path::{Path, PathBuf};
+
+use sha1::Sha1;
+use sha2::{Digest, Sha256};
+
+use crate::base::{Map, Value};
+use crate::engine::call::Call;
+use crate::engine::outcome::Outcome;
+
+/// `fetch`: a file of the host's comes here, below a folder of its own unless `flat`.
+pub async fn fetch(call: &Call<'_>) -> Outcome {
+    let (Some(src), Some(dest)) = (call.text("src"), call.text("dest")) else { return Outcome::failed("src and dest are required") };
+    if call.check {
+        let mut outcome = Outcome::message("check mode not (yet) supported for this module");
+        outcome.skipped = true;
+        return outcome;
+    }
+    let args: Map = [("src", src.as_str())].into_iter().collect();
+    let slurped = call.module("ansible.builtin.slurp", args).await;
+    if slurped.unreachable {
+        return slurped;
+    }
+    if slurped.failed {
+        let message = slurped.values.text("msg").unwrap_or_default().to_owned();
+        return match call.flag("fail_on_missing", true) {
+            true => Outcome { failed: true, ..Outcome::message(message) }.with("file", src),
+            false => Outcome::message(format!("{message}, not transferring, ignored")).with("file", src),
+        };
+    }
+    store(call, &src, &dest, &slurped)
+}
+
+fn store(call: &Call<'_>, src: &str, dest: &str, slurped: &Outcome) -> Outcome {
+    use base64::Engine;
+    let encoded = slurped.values.text("content").unwrap_or_default();
+    let Ok(content) = base64::engine::general_purpose::STANDARD.decode(encoded) else {
+        return Outcome::failed("the host sent content that is no base64");
+    };
+    let name = Path::new(src).file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let target = match (call.flag("flat", false), dest.ends_with('/')) {
+        (true, true) => PathBuf::from(dest).join(name),
+        (true, false) if Path::new(dest).is_dir() => {
+            return call.wrong(
+                "dest",
+                "dest is an existing directory, append a forward slash to the dest if you want to fetch src into that directory",
+            );
+        }
+        (true, false) => PathBuf::from(dest),
+        (false, _) => PathBuf::from(dest).join(call.scope.host.name.as_ref()).join(beneath(src)),
+    };
+    let target = if target.is_absolute() { target } else { call.run.playbook_folder(&call.cursor.play.file).join(target) };
+    let checksum = hex::encode(Sha1::digest(&content));
+    let old = std::fs::read(&target).ok();
+    let same = old.as_ref().is_some_and(|old| Sha256::digest(old) == Sha256::digest(&content));
+    if !same {
+        let written = target.parent().map_or(Ok(()), std::fs::create_dir_all).and_then(|()| std::fs::write(&target, &content));
+        if let Err(error) = written {
+            return call.wrong("dest", format!("cannot write `{}`: {}", target.display(), crate::system::error::plain(&error)));
+        }
+    }
+    let mut outcome = Outcome::ok(Map::new())
+        .with("dest", target.to_string_lossy().into_owned())
+        .with("checksum", checksum.clone())
+        .with("md5sum", Value::Null);
+    if same {
+        outcome.values.insert("file", src);
+    } else {
+        outcome.values.insert("remote_checksum", checksum);
+        outcome.values.insert("remote_md5sum", Value::Null);
+        outcome.changed = true;
+    }
+    outcome
+}
+
+/// A path of the host's as one below a folder of ours: it cannot lead out of it.
+fn beneath(src: &str) -> PathBuf {
+    Path::new(src).components().filter(|part| matches!(part, std::path::Component::Normal(_))).collect()
+}
