@@ -221,6 +221,15 @@ fn unprepared(what: Failing<'_>, why: Diagnostic) -> Box<Outcome> {
     Box::new(Outcome::unprepared(what, why))
 }
 
+/// The modules that an action asks in the end: defaults set for them count too, below its own.
+fn stands_for(action: &str) -> &'static [&'static str] {
+    match action {
+        "service" => &["ansible.builtin.systemd_service", "ansible.builtin.systemd", "systemd_service", "systemd"],
+        "package" => &["ansible.builtin.apt", "apt"],
+        _ => &[],
+    }
+}
+
 /// The rendered arguments: defaults of `module_defaults` below what the task says, `omit` left out.
 fn arguments(task: &Task, keywords: &TaskKeywords<'_>, templar: &Templar, context: &Context) -> Result<Map, Box<Outcome>> {
     let action = task.short_action();
@@ -233,7 +242,8 @@ fn arguments(task: &Task, keywords: &TaskKeywords<'_>, templar: &Templar, contex
         let failing = Failing::Option { action: &full, option };
         templar.render(node, context).map_err(|why| unprepared(failing, why.into()))
     };
-    let mut args = keywords.module_defaults(&[action, &full]).map_err(|why| unprepared(Failing::Keyword("module_defaults"), why))?;
+    let names = [stands_for(action), &[action, &full]].concat();
+    let mut args = keywords.module_defaults(&names).map_err(|why| unprepared(Failing::Keyword("module_defaults"), why))?;
     let written = &task.action.arguments;
     if let Some(whole) = &written.whole {
         match render("args", whole)? {

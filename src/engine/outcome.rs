@@ -176,7 +176,8 @@ impl Outcome {
             map.insert("unreachable", true);
         }
         if !self.diffs.is_empty() {
-            let diff = if self.diffs.len() == 1 && !self.lists_diffs { self.diffs[0].clone() } else { Value::list(self.diffs.iter().cloned()) };
+            let diff =
+                if self.diffs.len() == 1 && !self.lists_diffs { self.diffs[0].clone() } else { Value::list(self.diffs.iter().cloned()) };
             map.insert("diff", diff);
         }
         map

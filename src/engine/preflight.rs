@@ -121,18 +121,8 @@ fn unknown_here(name: &str, span: &Span) -> Diagnostic {
 }
 
 /// Modules of ansible-core that are not here.
-const NOT_YET: &[&str] = &[
-    "apt_key",
-    "async_wrapper",
-    "debconf",
-    "dnf",
-    "dnf5",
-    "dpkg_selections",
-    "mount_facts",
-    "rpm_key",
-    "sysvinit",
-    "yum_repository",
-];
+const NOT_YET: &[&str] =
+    &["apt_key", "async_wrapper", "debconf", "dnf", "dnf5", "dpkg_selections", "mount_facts", "rpm_key", "sysvinit", "yum_repository"];
 
 fn check_task(task: &Task, findings: &mut Vec<Diagnostic>) {
     let name = &task.action.name;

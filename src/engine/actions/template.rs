@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::base::{Map, Span, Value};
+use crate::base::{Map, Span};
 use crate::engine::call::Call;
 use crate::engine::outcome::Outcome;
 use crate::system::System;

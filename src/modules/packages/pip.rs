@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use crate::base::Value;
 use crate::modules::{Module, Output, Rule, choices, module_args};
-use crate::system::split_words;
 use crate::system::python::Pip;
+use crate::system::split_words;
 use crate::system::{Command, Completed, Failure, Known, Result, System};
 
 use super::pip_requirement::{Requirement, canonical, requirements};
