@@ -56,6 +56,7 @@ impl Pattern {
 
     /// `re.subn`: every match replaced by the expanded template, and how many there were.
     pub fn substitute(&self, text: &str, template: &str) -> Result<(String, usize), String> {
+        check_template(template)?;
         let (mut out, mut position, mut count) = (String::new(), 0, 0);
         while let Some(found) = self.search_from(text, position)? {
             let Some(whole) = found.get(0) else { break };
@@ -72,6 +73,22 @@ impl Pattern {
         out.push_str(&text[position.min(text.len())..]);
         Ok((out, count))
     }
+}
+
+/// Refuses escapes that mean nothing, also in a template that no match ever needs.
+fn check_template(template: &str) -> Result<(), String> {
+    let mut characters = template.chars();
+    while let Some(c) = characters.next() {
+        if c != '\\' {
+            continue;
+        }
+        match characters.next() {
+            None => return Err("bad escape (end of pattern)".into()),
+            Some(letter) if letter.is_ascii_alphabetic() && !"abfgnrtv".contains(letter) => return Err(format!("bad escape \\{letter}")),
+            Some(_) => {}
+        }
+    }
+    Ok(())
 }
 
 /// A replacement template with `\1`, `\g<1>`, `\g<name>` and escapes filled in, as `Match.expand` does it.
@@ -202,6 +219,13 @@ mod tests {
 
     fn found(pattern: &str, text: &str) -> bool {
         Pattern::plain(pattern).expect("compiles").is_found(text).expect("searches")
+    }
+
+    #[test]
+    fn a_wrong_escape_in_a_replacement_is_refused_though_nothing_matches() {
+        let pattern = Pattern::plain("x").expect("compiles");
+        assert_eq!(pattern.substitute("", r"\D"), Err(r"bad escape \D".into()));
+        assert_eq!(pattern.substitute("x", r"\n"), Ok(("\n".into(), 1)));
     }
 
     #[test]

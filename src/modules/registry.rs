@@ -1,5 +1,6 @@
 //! Every module there is, in one visible list: who runs a task, checks its options or prints its page looks here.
 
+use std::path::Path;
 use std::sync::OnceLock;
 
 use crate::base::{Map, Value};
@@ -35,10 +36,12 @@ fn run<M: Module>(values: Map, sys: &mut System) -> Result<Output> {
     match M::run(M::Args::parse(values)?, sys) {
         Ok(mut output) => {
             add_lines(&mut output.values);
+            add_path_info(&mut output.values, sys);
             Ok(output)
         }
         Err(mut failure) => {
             add_lines(&mut failure.values);
+            add_path_info(&mut failure.values, sys);
             Err(failure)
         }
     }
@@ -52,6 +55,12 @@ fn add_lines(values: &mut Map) {
             values.insert(lines, split);
         }
     }
+}
+
+/// What is at the path that a result names: Ansible adds it to every module's.
+fn add_path_info(values: &mut Map, sys: &System) {
+    let Some(path) = values.text("path").or_else(|| values.text("dest")) else { return };
+    values.extend(&super::files::path_info(Path::new(path), sys));
 }
 
 /// Lines as Python's `splitlines` sees them: more characters than a newline end one.

@@ -64,16 +64,24 @@ async fn copy_folder(call: &Call<'_>, src: &str, root: &Path, args: Map) -> Outc
     for entry in walk {
         let entry = match entry {
             Ok(entry) => entry,
-            Err(error) => return call.wrong("src", error.to_string()),
+            Err(error) => match (error.loop_ancestor(), error.path()) {
+                // A link that leads round to a folder above it is copied as the link that it is.
+                (Some(_), Some(link)) => {
+                    let outcome = copy_link(call, link, &dest.join(link.strip_prefix(base).unwrap_or(link))).await;
+                    if outcome.failed || outcome.unreachable {
+                        return outcome;
+                    }
+                    total.changed |= outcome.changed;
+                    continue;
+                }
+                _ => return call.wrong("src", error.to_string()),
+            },
         };
         let target = dest.join(entry.path().strip_prefix(base).unwrap_or(entry.path())).to_string_lossy().into_owned();
         let outcome = if entry.file_type().is_dir() {
             call.module("ansible.builtin.file", folder_args(&args, target)).await
         } else if entry.file_type().is_symlink() {
-            let link = std::fs::read_link(entry.path()).unwrap_or_default().to_string_lossy().into_owned();
-            let mut own: Map = [("path", Value::from(target)), ("src", link.into()), ("state", "link".into())].into_iter().collect();
-            own.insert("force", true);
-            call.module("ansible.builtin.file", own).await
+            copy_link(call, entry.path(), Path::new(&target)).await
         } else {
             copy_one(call, entry.path(), target, &args).await
         };
@@ -84,6 +92,15 @@ async fn copy_folder(call: &Call<'_>, src: &str, root: &Path, args: Map) -> Outc
         total.diffs.extend(outcome.diffs);
     }
     total
+}
+
+async fn copy_link(call: &Call<'_>, link: &Path, target: &Path) -> Outcome {
+    let source = std::fs::read_link(link).unwrap_or_default().to_string_lossy().into_owned();
+    let path = target.to_string_lossy().into_owned();
+    let mut own: Map = [("path", Value::from(path)), ("src", source.into()), ("state", "link".into())].into_iter().collect();
+    own.insert("force", true);
+    own.insert("follow", false);
+    call.module("ansible.builtin.file", own).await
 }
 
 async fn copy_one(call: &Call<'_>, path: &Path, target: String, args: &Map) -> Outcome {

@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 use crate::base::{Map, Value};
 use crate::engine::call::Call;
 use crate::engine::outcome::Outcome;
+use crate::system::Checksum;
 
 /// `fetch`: a file of the host's comes here, below a folder of its own unless `flat`.
 pub async fn fetch(call: &Call<'_>) -> Outcome {
@@ -23,13 +24,22 @@ pub async fn fetch(call: &Call<'_>) -> Outcome {
         return slurped;
     }
     if slurped.failed {
-        let message = slurped.values.text("msg").unwrap_or_default().to_owned();
-        return match call.flag("fail_on_missing", true) {
-            true => Outcome { failed: true, ..Outcome::message(message) }.with("file", src),
-            false => Outcome::message(format!("{message}, not transferring, ignored")).with("file", src),
-        };
+        return not_fetched(slurped.values.text("msg").unwrap_or_default(), call.flag("fail_on_missing", true)).with("file", src);
     }
     store(call, &src, &dest, &slurped)
+}
+
+/// Why nothing was brought, in Ansible's words; a failure unless the file may be missing.
+fn not_fetched(why: &str, failed: bool) -> Outcome {
+    let message = match () {
+        () if why.contains("not found") => "the remote file does not exist, not transferring, ignored".to_owned(),
+        () if why.starts_with("Source is a directory") => {
+            let ignored = if failed { "" } else { ", not transferring, ignored" };
+            format!("remote file is a directory, fetch cannot work on directories{ignored}")
+        }
+        () => why.to_owned(),
+    };
+    Outcome { failed, ..Outcome::message(message) }
 }
 
 fn store(call: &Call<'_>, src: &str, dest: &str, slurped: &Outcome) -> Outcome {
@@ -42,10 +52,7 @@ fn store(call: &Call<'_>, src: &str, dest: &str, slurped: &Outcome) -> Outcome {
     let target = match (call.flag("flat", false), dest.ends_with('/')) {
         (true, true) => PathBuf::from(dest).join(name),
         (true, false) if Path::new(dest).is_dir() => {
-            return call.wrong(
-                "dest",
-                "dest is an existing directory, append a forward slash to the dest if you want to fetch src into that directory",
-            );
+            return call.wrong("dest", "dest is an existing directory, use a trailing slash if you want to fetch src into that directory");
         }
         (true, false) => PathBuf::from(dest),
         (false, _) => PathBuf::from(dest).join(call.scope.host.name.as_ref()).join(beneath(src)),
@@ -63,7 +70,7 @@ fn store(call: &Call<'_>, src: &str, dest: &str, slurped: &Outcome) -> Outcome {
     let mut outcome = Outcome::ok(Map::new())
         .with("dest", target.to_string_lossy().into_owned())
         .with("checksum", checksum.clone())
-        .with("md5sum", Value::Null);
+        .with("md5sum", Checksum::Md5.of(&content));
     if same {
         outcome.values.insert("file", src);
     } else {
@@ -77,4 +84,23 @@ fn store(call: &Call<'_>, src: &str, dest: &str, slurped: &Outcome) -> Outcome {
 /// A path of the host's as one below a folder of ours: it cannot lead out of it.
 fn beneath(src: &str) -> PathBuf {
     Path::new(src).components().filter(|part| matches!(part, std::path::Component::Normal(_))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_not_there_is_told_in_the_same_words_whether_it_may_be_missing_or_not() {
+        for failed in [true, false] {
+            let outcome = not_fetched("File not found: /x", failed);
+            assert_eq!(outcome.values.text("msg"), Some("the remote file does not exist, not transferring, ignored"));
+            assert_eq!(outcome.failed, failed);
+        }
+        let folder = not_fetched("Source is a directory and must be a file: /x", false);
+        assert_eq!(
+            folder.values.text("msg"),
+            Some("remote file is a directory, fetch cannot work on directories, not transferring, ignored")
+        );
+    }
 }

@@ -1,5 +1,6 @@
 //! Modules that tell about the host: `setup` and its parts, one file a subject. They change nothing.
 
+mod capabilities;
 mod devices;
 mod hardware;
 mod local;

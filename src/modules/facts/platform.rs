@@ -148,7 +148,22 @@ fn family(id: &str, like: &str, name: &str) -> String {
 
 pub fn lsb(host: &Reader, facts: &mut Map) {
     let mut found: Vec<(&str, String)> = Vec::new();
-    if let Some(text) = host.output(&["lsb_release", "-a"]) {
+    // Debian's own is a shell script over this very file, which takes longer than all other facts together.
+    let script = host.sys.find_program("lsb_release").and_then(|path| host.text(&path.to_string_lossy()));
+    if let (Some(script), Some(release)) = (&script, host.text("/etc/os-release"))
+        && script.starts_with("#!/bin/sh")
+    {
+        let release: Map = assignments(&release).into_iter().collect();
+        let mut id = release.text("ID").unwrap_or_default().to_owned();
+        if let Some(name) = release.text("NAME").filter(|name| name.eq_ignore_ascii_case(&id)) {
+            id = name.to_owned();
+        } else if let Some(first) = id.get_mut(..1) {
+            first.make_ascii_uppercase();
+        }
+        let fields = [("PRETTY_NAME", "description"), ("VERSION_ID", "release"), ("VERSION_CODENAME", "codename")];
+        found.push(("id", id));
+        found.extend(fields.iter().map(|(key, name)| (*name, release.text(key).unwrap_or("n/a").to_owned())));
+    } else if let Some(text) = script.and_then(|_| host.output(&["lsb_release", "-a"])) {
         let fields = [("Distributor ID", "id"), ("Description", "description"), ("Release", "release"), ("Codename", "codename")];
         let lines = text.lines().filter_map(|line| line.split_once(':'));
         found.extend(lines.filter_map(|(key, value)| {

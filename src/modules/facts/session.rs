@@ -4,6 +4,7 @@ use std::path::Path;
 
 use crate::base::{Map, Value};
 
+use super::capabilities;
 use super::reader::Reader;
 
 /// Runs one of the small collectors by its name; a name that needs nothing here adds nothing.
@@ -15,7 +16,7 @@ pub fn collect(host: &Reader, name: &str, facts: &mut Map) {
         "cmdline" => command_line(host, facts),
         "dns" => resolver(host, facts),
         "ssh_pub_keys" => host_keys(host, facts),
-        "caps" => capabilities(host, facts),
+        "caps" => capabilities::collect(host, facts),
         "apparmor" => {
             let status = if host.exists("/sys/kernel/security/apparmor") { "enabled" } else { "disabled" };
             facts.insert("apparmor", Value::map([("status", status)]));
@@ -160,21 +161,6 @@ fn host_keys(host: &Reader, facts: &mut Map) {
             return;
         }
     }
-}
-
-fn capabilities(host: &Reader, facts: &mut Map) {
-    let current = host.output(&["capsh", "--print"]);
-    let line = current.as_deref().and_then(|text| text.lines().find_map(|line| line.strip_prefix("Current:")).map(str::trim));
-    let (enforced, list) = match line {
-        None => ("N/A", Value::from("N/A")),
-        Some("=ep") => ("False", Value::list(Vec::<Value>::new())),
-        Some(line) => {
-            let named = line.split_once('=').map_or("", |(_, rest)| rest).split('=').next().unwrap_or_default();
-            ("True", Value::list(named.split(',').map(str::trim)))
-        }
-    };
-    facts.insert("system_capabilities_enforced", enforced);
-    facts.insert("system_capabilities", list);
 }
 
 fn selinux(host: &Reader, facts: &mut Map) {

@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::base::{Map, Value};
 use crate::modules::coerce::truth;
 use crate::modules::{Output, module_args};
-use crate::system::{Attributes, FileKind, Metadata, Mode, Result, System};
+use crate::system::{Attributes, Metadata, Mode, Result, System};
 
 module_args! {
     /// Owner, group and mode of a file.
@@ -70,18 +71,24 @@ pub fn mode_text(mode: u32) -> String {
     format!("0{mode:03o}")
 }
 
-/// Adds what Ansible adds to every result that names a path: owner, group, mode, size and state of what is there now.
+/// What Ansible tells of a path that a result names: owner, group, mode, size and state of what is there now. Nothing of one that is not
+/// there or cannot be looked at.
+pub fn path_info(path: &Path, sys: &System) -> Map {
+    let (Ok(Some(found)), Ok(Some(_))) = (sys.query_link(path), sys.query_file(path)) else { return Map::new() };
+    [
+        ("uid", Value::from(found.uid)),
+        ("gid", found.gid.into()),
+        ("owner", sys.user_name(found.uid).into()),
+        ("group", sys.group_name(found.gid).into()),
+        ("mode", mode_text(found.mode).into()),
+        ("state", state_name(Some(&found)).into()),
+        ("size", (found.size as i64).into()),
+    ]
+    .into_iter()
+    .collect()
+}
+
+/// Adds it to a result of another path than the one it names.
 pub fn with_path_info(output: Output, path: &Path, sys: &System) -> Result<Output> {
-    let Some(found) = sys.query_link(path)? else { return Ok(output) };
-    if found.kind == FileKind::Symlink && sys.query_file(path)?.is_none() {
-        return Ok(output);
-    }
-    Ok(output
-        .with("uid", found.uid)
-        .with("gid", found.gid)
-        .with("owner", sys.user_name(found.uid))
-        .with("group", sys.group_name(found.gid))
-        .with("mode", mode_text(found.mode))
-        .with("state", state_name(Some(&found)))
-        .with("size", found.size as i64))
+    Ok(output.with_all(&path_info(path, sys)))
 }

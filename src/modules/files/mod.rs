@@ -27,6 +27,8 @@ pub mod times;
 pub mod unarchive;
 pub mod unarchive_options;
 
+pub(super) use attributes::path_info;
+
 use super::registry::Entry;
 
 pub(super) const MODULES: &[Entry] = &[

@@ -33,7 +33,12 @@ impl Module for Slurp {
 pub(super) fn require_file(path: &Path, sys: &System) -> Result<()> {
     let shown = path.display();
     let refused = |message: String| Err(Failure::new(message).at("src"));
-    match sys.query_file(path)? {
+    let found = match sys.query_file(path) {
+        // A folder above it cannot be entered.
+        Err(failure) if failure.message.contains("Permission denied") => return refused(format!("File is not readable: {shown}")),
+        other => other?,
+    };
+    match found {
         None => refused(format!("File not found: {shown}")),
         Some(found) if found.is_directory() => refused(format!("Source is a directory and must be a file: {shown}")),
         Some(_) if !sys.query_access(path)?.readable => refused(format!("File is not readable: {shown}")),

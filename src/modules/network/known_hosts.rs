@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use base64::Engine as _;
 use hmac::{Hmac, Mac};
 
+use crate::base::Value;
 use crate::modules::{Module, Output, choices, module_args};
 use crate::system::{Attributes, Failure, Mode, Result, System, WriteFile};
 
@@ -46,6 +47,9 @@ impl Module for KnownHosts {
             },
             State::Absent => without(&old, &host, wanted.as_ref().map(|(_, key)| key)),
         };
+        let shown = path.to_string_lossy().into_owned();
+        let before_header = if sys.query_file(&path)?.is_some() { shown.as_str() } else { "/dev/null" };
+        let difference = Value::map([("before_header", before_header), ("after_header", &shown), ("before", &old), ("after", &new)]);
         if new != old {
             let attributes = |mode| Attributes { mode: Some(Mode::Octal(mode)), ..Attributes::default() };
             if let Some(folder) = path.parent()
@@ -58,7 +62,8 @@ impl Module for KnownHosts {
         Ok(Output::new()
             .with("name", args.name)
             .with("key", args.key)
-            .with("path", path.to_string_lossy().into_owned())
+            .with("path", shown)
+            .with("diff", difference)
             .with("hash_host", args.hash_host)
             .with("state", args.state.as_str()))
     }

@@ -5,6 +5,8 @@ mod apt_get;
 mod apt_plan;
 mod apt_repository;
 mod deb822_repository;
+mod debconf;
+mod dpkg_selections;
 mod package;
 mod package_facts;
 mod pip;
@@ -16,6 +18,8 @@ pub(super) const MODULES: &[Entry] = &[
     Entry::of::<apt::Apt>(),
     Entry::of::<apt_repository::AptRepository>(),
     Entry::of::<deb822_repository::Deb822Repository>(),
+    Entry::of::<debconf::Debconf>(),
+    Entry::of::<dpkg_selections::DpkgSelections>(),
     Entry::of::<package::AnyPackage>(),
     Entry::of::<package_facts::PackageFacts>(),
     Entry::of::<pip::PipModule>(),
