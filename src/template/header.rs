@@ -15,7 +15,7 @@ pub(crate) fn apply<'a>(text: &'a str, options: &mut FileOptions) -> Outcome<(&'
     };
     for pair in line.trim_end_matches('\r').split(',') {
         let Some((key, value)) = pair.split_once(':') else {
-            return Err(Fault::syntax(format!("`{}` in the `#jinja2:` line is no `key: value`", pair.trim())));
+            return Err(Fault::syntax(format!("Missing key-value separator `:` in `#jinja2:` override pair `{}`", pair.trim())));
         };
         set(options, key.trim(), value.trim())?;
     }
