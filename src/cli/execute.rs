@@ -159,6 +159,14 @@ pub fn options(settings: &Settings, check: bool) -> Options {
     }
 }
 
+/// Who is at the keyboard. A service or a container may have no `USER`; the account says it then.
+fn who(environment: &Environment) -> String {
+    match environment.user.is_empty() {
+        false => environment.user.clone(),
+        true => crate::system::System::local().user_name(rustix::process::getuid().as_raw()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -171,13 +179,5 @@ mod tests {
     fn what_e_sets_is_not_kept() {
         assert_eq!(shown(&["hostler", "run", "-e", "pw=x", "a.yml"]), "hostler run -e … a.yml");
         assert_eq!(shown(&["hostler", "--extra-vars=pw=x", "-epw=x", "-e", "@vars.yml"]), "hostler --extra-vars=… -e… -e @vars.yml");
-    }
-}
-
-/// Who is at the keyboard. A service or a container may have no `USER`; the account says it then.
-fn who(environment: &Environment) -> String {
-    match environment.user.is_empty() {
-        false => environment.user.clone(),
-        true => crate::system::System::local().user_name(rustix::process::getuid().as_raw()),
     }
 }

@@ -91,7 +91,7 @@ impl Cursor {
     /// The whole play on this host.
     pub async fn walk(&self) -> Flow {
         let flow = self.sections().await;
-        let force = self.run.request.settings.force_handlers || self.keyword_flag("force_handlers");
+        let force = self.keyword_flag("force_handlers").unwrap_or(self.run.request.settings.force_handlers);
         if flow == Flow::Failed && force && !self.play.is_ended() {
             lock(&self.last_batch).take();
             self.flush(vec![section::LAST]).await;
@@ -99,10 +99,10 @@ impl Cursor {
         flow
     }
 
-    fn keyword_flag(&self, word: &str) -> bool {
+    fn keyword_flag(&self, word: &str) -> Option<bool> {
         let node = self.play.play.keyword(word);
         let value = node.and_then(|node| self.run.templar.render(node, &self.scope.context()).ok());
-        value.and_then(|value| crate::modules::coerce::truth(&value)).unwrap_or(false)
+        value.and_then(|value| crate::modules::coerce::truth(&value))
     }
 
     async fn sections(&self) -> Flow {
@@ -186,7 +186,8 @@ impl Cursor {
     }
 
     fn is_tagged_in(&self, task: &Task) -> bool {
-        if task.implicit && task.is_meta() {
+        // A handler that was notified runs, whatever is selected: `--tags` chose the task that notified it.
+        if (task.implicit && task.is_meta()) || task.is_handler {
             return true;
         }
         let settings = &self.run.request.settings;

@@ -187,6 +187,11 @@ impl TaskRun<'_> {
 
     /// One execution with its conditions and retries.
     async fn run_item(&self, scope: &HostScope) -> Outcome {
+        // As ansible-core does it: even where the task is skipped.
+        if self.keywords(&scope.context()).text("delegate_to").is_ok_and(|name| name.is_some_and(|name| name.trim().is_empty())) {
+            let error = Diagnostic::error("Empty hostname produced from delegate_to: \"\"").at(&self.task.span);
+            return Outcome::unprepared(Failing::Task, error.help("`omit` leaves a task where it is"));
+        }
         match self.first_false("when", scope) {
             Ok(None) => {}
             Ok(Some(condition)) => return Outcome::skipped_by(Some(condition)),
@@ -315,6 +320,9 @@ impl TaskRun<'_> {
                 }
                 Ok(verdict) if word == "changed_when" => outcome.changed = verdict,
                 Ok(verdict) => {
+                    if outcome.failed && !verdict {
+                        outcome.values.insert("failed_when_suppressed_exception", "(traceback unavailable)");
+                    }
                     outcome.failed = verdict;
                     outcome.failed_when = Some(verdict.into());
                     if !verdict {

@@ -158,6 +158,13 @@ impl<'a> Parser<'a> {
             let place = entries.iter().find(|(key, _)| key.as_str() == Some("listen")).map_or(&node.span, |(key, _)| &key.span);
             self.findings.push(Diagnostic::error("'listen' is not a valid attribute for a Task").at(place).help("only handlers listen"));
         }
+        if let Some(register) = keywords.get("register").filter(|register| !register.is_null()) {
+            let name = register.to_value().to_text();
+            if !is_variable_name(&name) {
+                let error = Diagnostic::error(format!("Invalid variable name in 'register' specified: '{name}'")).at(&register.span);
+                self.findings.push(error.help("a name is letters, digits and `_`, and begins with no digit"));
+            }
+        }
         let loops = self.loops(&mut keywords, loops);
         let name = keywords.get("name").cloned().filter(|name| !name.is_null());
         keywords.remove("name");
@@ -237,8 +244,14 @@ impl<'a> Parser<'a> {
             return None;
         };
         let (name, words) = first_word(module.trim());
-        let mut rest: Vec<(Node, Node)> =
-            value.as_map().unwrap_or_default().iter().filter(|(key, _)| key.as_str() != Some("module")).cloned().collect();
+        let mut rest: Vec<(Node, Node)> = value
+            .as_map()
+            .unwrap_or_default()
+            .iter()
+            .filter(|(key, _)| !matches!(key.as_str(), Some("module" | "args")))
+            .cloned()
+            .collect();
+        rest.extend(value.get("args").and_then(Node::as_map).unwrap_or_default().iter().cloned());
         rest.extend(self.keep(arguments::split_key_values(words, &value.span))?);
         Some((name.to_owned(), Node::map(value.span.clone(), rest)))
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::base::source::{Style, is_template};
 use crate::base::{Node, NodeKind, Value};
 
-use super::context::Variable;
+use super::context::{Context, Variable};
 use super::data::Val;
 use super::fault::{Fault, Outcome};
 use super::scope::Scope;
@@ -45,13 +45,13 @@ fn expression(scope: &Arc<Scope>, text: &Arc<str>, style: Style, node: &Node) ->
     // `when: "{{ name_of_an_expression }}"`: what comes out is the condition, or an expression written in the project.
     match scope.text(text, style, &node.span)? {
         Val::Str(inner) if inner.trim().is_empty() => empty(scope).map(Val::Bool),
-        Val::Str(_) => {
-            match written_in_project(scope, trimmed, 0) {
-                Some(inner) => scope.templar.run_expression(scope, &inner, style, &node.span, true),
-                None => Err(Fault::failed("text that an expression gave cannot become a condition")
-                    .help("write the condition itself, without `{{ }}`")),
+        Val::Str(_) => match written_in_project(scope, trimmed, 0) {
+            Some(inner) => scope.templar.run_expression(scope, &inner, style, &node.span, true),
+            None => {
+                Err(Fault::failed("Encountered untrusted template or expression: text that an expression gave cannot become a condition")
+                    .help("write the condition itself, without `{{ }}`"))
             }
-        }
+        },
         other => Ok(other),
     }
 }
@@ -59,18 +59,26 @@ fn expression(scope: &Arc<Scope>, text: &Arc<str>, style: Style, node: &Node) ->
 /// The text that a variable named in `{{ }}` was given in the project's own files. Only that can be an expression: what a host or a lookup
 /// said is data, whatever it looks like.
 fn written_in_project(scope: &Scope, text: &str, depth: usize) -> Option<Arc<str>> {
+    match source_of(&scope.context, text, depth)?.kind {
+        NodeKind::Str(inner, _) if !is_template(&inner) => Some(inner),
+        _ => None,
+    }
+}
+
+/// The source of the variable that `{{ name.part }}` names, as it stands in the project's own files; `None` for data.
+pub(super) fn source_of(context: &Context, text: &str, depth: usize) -> Option<Node> {
     let path = text.trim().strip_prefix("{{")?.strip_suffix("}}")?.trim();
     let mut parts = path.split('.');
-    let Variable::Source(mut node) = scope.context.variables.get(parts.next()?)? else {
+    let Variable::Source(mut node) = context.variables.get(parts.next()?)? else {
         return None;
     };
     for part in parts {
         node = node.get(part)?.clone();
     }
     match &node.kind {
-        NodeKind::Str(inner, _) if is_template(inner) && depth < 10 => written_in_project(scope, inner, depth + 1),
-        NodeKind::Str(inner, _) if !is_template(inner) => Some(inner.clone()),
-        _ => None,
+        NodeKind::Data(_) => None,
+        NodeKind::Str(inner, _) if is_template(inner) && depth < 10 => source_of(context, inner, depth + 1),
+        _ => Some(node),
     }
 }
 

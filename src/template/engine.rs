@@ -85,6 +85,15 @@ impl Templar {
         code.map(|code| names::read_by(&code)).unwrap_or_default()
     }
 
+    /// What the variable behind `{{ name }}` is as source, where that is all the node says and the project's own files define it: conditions
+    /// in it are the project's own.
+    pub fn source_behind(&self, node: &Node, context: &Context) -> Option<Node> {
+        match &node.kind {
+            NodeKind::Str(text, _) if is_template(text) => condition::source_of(context, text, 0),
+            _ => None,
+        }
+    }
+
     /// Names that every rendering of this source reads and cannot do without, each with its place; of a container, those of all it holds.
     /// What cannot be parsed needs nothing: rendering it says why.
     pub fn needed_names(&self, node: &Node) -> Vec<(Arc<str>, Span)> {

@@ -54,13 +54,16 @@ fn check_all(specs: &Map, given: &Map, within: &str, errors: &mut Vec<String>) {
         let name = name.to_string();
         let Value::Map(spec) = spec else { continue };
         let aliases: Vec<String> = spec.get("aliases").and_then(Value::as_list).unwrap_or_default().iter().map(Value::to_text).collect();
-        let value = std::iter::once(&name).chain(&aliases).find_map(|known| given.get(known)).filter(|value| !value.is_null());
+        let value = std::iter::once(&name).chain(&aliases).find_map(|known| given.get(known));
         match value {
+            // Null is as good as nothing, but not where a value is asked for.
+            Some(Value::Null) if spec.get("required").and_then(truth) != Some(true) => {}
             None if spec.get("required").and_then(truth) == Some(true) => missing.push(name),
             None => {}
             Some(value) => check_one(&name, spec, value, within, errors),
         }
     }
+    missing.sort();
     if !missing.is_empty() {
         errors.insert(0, format!("missing required arguments: {}{}", missing.join(", "), found("")));
     }
@@ -74,7 +77,7 @@ fn check_one(name: &str, spec: &Map, value: &Value, within: &str, errors: &mut V
         errors.push(format!(
             "argument '{name}' is of type {} and we were unable to convert to {kind}{found}: {} cannot be converted to {}",
             value.type_name(),
-            value.to_repr(),
+            unconvertible(kind, value),
             with_article(kind)
         ));
         return;
@@ -125,6 +128,15 @@ fn check_choices(name: &str, spec: &Map, value: &Value, found: &str, errors: &mu
     }
 }
 
+/// A value as ansible-core names it when it fits no type: null by its class, or as the text that a number was tried from.
+fn unconvertible(kind: &str, value: &Value) -> String {
+    match (value, kind) {
+        (Value::Null, "int") => "\"None\"".into(),
+        (Value::Null, _) => "<class 'NoneType'>".into(),
+        _ => value.to_repr(),
+    }
+}
+
 fn with_article(kind: &str) -> String {
     let article = if kind.starts_with(['a', 'e', 'i', 'o']) { "an" } else { "a" };
     format!("{article} {kind}")
@@ -138,7 +150,7 @@ fn is_a(kind: &str, value: &Value) -> bool {
         "int" => i64::from_arg(value).is_ok(),
         "float" => value.to_text().trim().parse::<f64>().is_ok(),
         "dict" => value.as_map().is_some() || value.as_str().is_some_and(|text| text.contains('=') || text.trim_start().starts_with('{')),
-        "list" => value.as_list().is_some() || value.as_map().is_none(),
+        "list" => value.as_list().is_some() || (value.as_map().is_none() && !value.is_null()),
         "path" | "bytes" | "bits" => is_plain,
         _ => true,
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::base::{Diagnostic, NodeKind, Value};
+use crate::base::{Diagnostic, Node, NodeKind, Value};
 use crate::engine::call::Call;
 use crate::engine::keywords::list_of;
 use crate::engine::outcome::Outcome;
@@ -26,7 +26,10 @@ pub fn debug(call: &Call<'_>) -> Outcome {
     };
     let value = match value {
         Ok(value) => value,
-        Err(error) if error.is_undefined() => "VARIABLE IS NOT DEFINED!".into(),
+        Err(error) if error.is_undefined() => {
+            let error: Diagnostic = error.into();
+            format!("<< error 1 - {} >>", crate::engine::words::reason(&error)).into()
+        }
         Err(error) => return Outcome::error(error.into()),
     };
     Outcome::ok([(name, value)].into_iter().collect()).always_shown()
@@ -34,11 +37,15 @@ pub fn debug(call: &Call<'_>) -> Outcome {
 
 /// `assert`: every condition of `that` holds.
 pub fn assert(call: &Call<'_>) -> Outcome {
-    let Some(that) = call.source("that") else {
+    let behind = |node: &Node| call.run.templar.source_behind(node, &call.context);
+    let of_whole = || call.task.action.arguments.whole.as_ref().and_then(behind).and_then(|whole| whole.get("that").cloned());
+    let Some(that) = call.source("that").cloned().or_else(of_whole) else {
         return call.wrong("that", "conditional required in \"that\" string");
     };
     let quiet = call.flag("quiet", false);
-    for condition in list_of(that) {
+    // A variable may hold the list of conditions.
+    let conditions = behind(&that).filter(|source| source.as_seq().is_some()).unwrap_or(that);
+    for condition in list_of(&conditions) {
         let verdict = call.run.templar.condition(&condition, &call.context).map_err(Diagnostic::from);
         match verdict {
             Ok(true) => {}

@@ -141,6 +141,9 @@ fn collect(call: &Call<'_>) -> Result<Collected, Diagnostic> {
         (Some(_), Some(_)) => {
             Err(Diagnostic::error("You are mixing file only and dir only arguments, these are incompatible").at(call.span()))
         }
+        (None, None) if call.args.contains_key("file") => {
+            Err(Diagnostic::error("Could not find file on the Ansible Controller: `file` is null").at(call.span()))
+        }
         (None, None) => Err(Diagnostic::error("include_vars needs `file` or `dir`").at(call.span())),
     }
 }

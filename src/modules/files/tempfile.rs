@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use crate::modules::{Module, Output, choices, module_args};
 use crate::system::{Attributes, Failure, Mode, Result, System, WriteFile};
 
+use super::attributes::with_path_info;
+
 pub struct TempFile;
 
 choices! {
@@ -47,7 +49,7 @@ impl Module for TempFile {
             State::File => sys.write_file(WriteFile::new(&path, "").attributes(attributes(0o600))).map(|written| written.changed)?,
             State::Directory => sys.make_directory(&path, &attributes(0o700))?,
         };
-        Ok(Output::new().with("path", path.to_string_lossy().into_owned()))
+        with_path_info(Output::new().with("path", path.to_string_lossy().into_owned()), &path, sys)
     }
 }
 
