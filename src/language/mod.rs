@@ -1,6 +1,7 @@
 //! Playbooks as typed plays, blocks, tasks and roles, with the place of every word kept. It reads files and imports statically; it renders
 //! nothing itself (who needs a rendered file name gives a `Render`), runs nothing, and knows no host.
 
+mod action;
 mod arguments;
 mod item;
 mod keywords;

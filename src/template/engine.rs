@@ -94,38 +94,6 @@ impl Templar {
         }
     }
 
-    /// Names that every rendering of this source reads and cannot do without, each with its place; of a container, those of all it holds.
-    /// What cannot be parsed needs nothing: rendering it says why.
-    pub fn needed_names(&self, node: &Node) -> Vec<(Arc<str>, Span)> {
-        match &node.kind {
-            NodeKind::Str(text, style) if is_template(text) => self.needed(self.code(text, &Mode::Yaml, &node.span), &node.span, *style),
-            NodeKind::Seq(items) => items.iter().flat_map(|item| self.needed_names(item)).collect(),
-            NodeKind::Map(entries) => entries.iter().flat_map(|(_, value)| self.needed_names(value)).collect(),
-            _ => Vec::new(),
-        }
-    }
-
-    /// The same for a bare expression.
-    pub fn needed_names_of_condition(&self, node: &Node) -> Vec<(Arc<str>, Span)> {
-        match &node.kind {
-            NodeKind::Str(text, style) if !is_template(text) => self.needed(self.expression_code(text), &node.span, *style),
-            _ => self.needed_names(node),
-        }
-    }
-
-    /// The same for a template file's text.
-    pub fn needed_names_of_file(&self, text: &str, span: &Span, options: &FileOptions) -> Vec<(Arc<str>, Span)> {
-        let mode = Mode::File { options: Box::new(options.clone()), file: span.file.clone() };
-        self.needed(self.code(&text.into(), &mode, span), span, Style::Plain)
-    }
-
-    fn needed(&self, code: Outcome<Arc<Code>>, span: &Span, style: Style) -> Vec<(Arc<str>, Span)> {
-        let Ok(code) = code else { return Vec::new() };
-        let origin = Origin { span: span.clone(), style, code: code.clone() };
-        let place = |position| super::locate::span(&super::fault::Place { origin: origin.clone(), position });
-        super::needed::by(&code).into_iter().map(|(name, position)| (name, place(position))).collect()
-    }
-
     /// A lookup by name, as `with_*` does it: every result in one list.
     pub fn lookup(&self, name: &str, terms: Vec<Value>, options: Map, context: &Context) -> Result<Vec<Value>, Error> {
         let scope = Scope::new(self.clone(), context.clone());
@@ -170,7 +138,7 @@ impl Templar {
         parsed
     }
 
-    fn expression_code(&self, text: &Arc<str>) -> Outcome<Arc<Code>> {
+    pub(super) fn expression_code(&self, text: &Arc<str>) -> Outcome<Arc<Code>> {
         if let Some(known) = self.shared.expressions.read().unwrap_or_else(|poisoned| poisoned.into_inner()).get(text) {
             return known.clone();
         }

@@ -3,10 +3,52 @@
 
 use std::sync::Arc;
 
-use super::code::{Argument, Code, Expression, Kind, Position, Statement, Target};
-use super::eval::is_global;
+use crate::base::source::{NodeKind, Style, is_template};
+use crate::base::{Node, Span};
 
-pub(crate) fn by(code: &Code) -> Vec<(Arc<str>, Position)> {
+use super::code::{Argument, Code, Expression, Kind, Position, Statement, Target};
+use super::context::FileOptions;
+use super::engine::Templar;
+use super::eval::is_global;
+use super::fault::{Origin, Outcome, Place};
+use super::locate;
+use super::parse::Mode;
+
+impl Templar {
+    /// Names that every rendering of this source reads and cannot do without, each with its place; of a container, those of all it holds.
+    /// What cannot be parsed needs nothing: rendering it says why.
+    pub fn needed_names(&self, node: &Node) -> Vec<(Arc<str>, Span)> {
+        match &node.kind {
+            NodeKind::Str(text, style) if is_template(text) => self.needed(self.code(text, &Mode::Yaml, &node.span), &node.span, *style),
+            NodeKind::Seq(items) => items.iter().flat_map(|item| self.needed_names(item)).collect(),
+            NodeKind::Map(entries) => entries.iter().flat_map(|(_, value)| self.needed_names(value)).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// The same for a bare expression.
+    pub fn needed_names_of_condition(&self, node: &Node) -> Vec<(Arc<str>, Span)> {
+        match &node.kind {
+            NodeKind::Str(text, style) if !is_template(text) => self.needed(self.expression_code(text), &node.span, *style),
+            _ => self.needed_names(node),
+        }
+    }
+
+    /// The same for a template file's text.
+    pub fn needed_names_of_file(&self, text: &str, span: &Span, options: &FileOptions) -> Vec<(Arc<str>, Span)> {
+        let mode = Mode::File { options: Box::new(options.clone()), file: span.file.clone() };
+        self.needed(self.code(&text.into(), &mode, span), span, Style::Plain)
+    }
+
+    fn needed(&self, code: Outcome<Arc<Code>>, span: &Span, style: Style) -> Vec<(Arc<str>, Span)> {
+        let Ok(code) = code else { return Vec::new() };
+        let origin = Origin { span: span.clone(), style, code: code.clone() };
+        let place = |position| locate::span(&Place { origin: origin.clone(), position });
+        by(&code).into_iter().map(|(name, position)| (name, place(position))).collect()
+    }
+}
+
+fn by(code: &Code) -> Vec<(Arc<str>, Position)> {
     // A child's own text is not rendered, only its blocks are, where its parent wants them.
     if code.body.iter().any(|statement| matches!(statement, Statement::Extends(_))) {
         return Vec::new();
