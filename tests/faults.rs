@@ -155,6 +155,16 @@ fn an_archive_with_a_wrong_checksum_is_refused_from_a_file_and_from_a_server() {
 }
 
 #[test]
+fn an_option_that_keycloak_no_longer_has_is_refused_with_its_successor() {
+    let host = bare_host();
+    let play = "- hosts: all\n  gather_facts: false\n  tasks:\n    - ansible.builtin.import_role: {name: keycloak, tasks_from: install}\n      \
+                vars: {keycloak_options: {proxy: edge, log-level: info}}\n";
+    let said = ["roles/keycloak/tasks/install.yml", "has no option proxy (`keycloak_options`)", "`keycloak_proxy_headers`"];
+    Project::new().play(play, &host.inventory(), &only(&host)).failed(2, &said);
+    assert!(!host.check("test -e /opt/keycloak"), "nothing was begun");
+}
+
+#[test]
 fn a_database_that_is_not_there_or_refuses_is_named() {
     let host = bare_host();
     let project = Project::new();

@@ -40,7 +40,7 @@ fn check_mode_foresees_the_run_and_touches_nothing(site: &Site) -> BTreeSet<Done
 fn an_interruption_says_what_it_left(site: &Site) -> BTreeSet<Done> {
     let mut running = site.start(&[]);
     running.wait_for_task("Install the packages of all roles in one go");
-    let unpacking = "timeout 200 sh -c \"until grep -q ' unpack postgresql' /var/log/dpkg.log; do sleep 0.2; done\"";
+    let unpacking = "timeout 200 sh -c \"until grep -q ' install postgresql' /var/log/dpkg.log; do sleep 0.2; done\"";
     site.host("idp1").run(unpacking);
     running.interrupt();
     let ran: Ran = running.finish().failed(99, &["the run was interrupted by Ctrl-C", "run the same again"]);

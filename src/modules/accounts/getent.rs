@@ -35,6 +35,11 @@ impl Module for Getent {
         let fact = format!("getent_{}", args.database);
         let facts = |value: Value| Output::new().with_facts([(fact.as_str(), value)].into_iter().collect());
         let fail = |message: &str| Err(Failure::new(message).with("rc", found.rc));
+        if let (2, Some(key)) = (found.rc, &args.key)
+            && let Some(line) = known_entry(&args.database, key, sys)?
+        {
+            return Ok(facts(entries(&line, Some(":")).into()));
+        }
         match (found.rc, &args.key) {
             (0, _) => Ok(facts(entries(&found.stdout_text(), separator.as_deref()).into())),
             (1, _) => fail("Missing arguments, or database unknown."),
@@ -47,6 +52,18 @@ impl Module for Getent {
             _ => fail("Unexpected failure!"),
         }
     }
+}
+
+/// An account that the name service does not have and the system does: an earlier task would make it.
+fn known_entry(database: &str, key: &str, sys: &System) -> Result<Option<String>> {
+    Ok(match database {
+        "passwd" => sys.query_user(key)?.map(|user| {
+            let (uid, gid) = (user.uid, user.gid);
+            format!("{}:x:{uid}:{gid}:{}:{}:{}", user.name, user.comment, user.home, user.shell)
+        }),
+        "group" => sys.query_group(key)?.map(|group| format!("{}:x:{}:{}", group.name, group.gid, group.members.join(","))),
+        _ => None,
+    })
 }
 
 /// Lines as key and fields. A key that comes again gives a list of all its entries.
@@ -92,6 +109,7 @@ mod tests {
         let answer = |command: &Command| (command.program() == "getent").then(|| Completed { rc: 2, ..Completed::default() });
         let mut machine = Machine::new(Overlay::empty().answer(answer));
         assert!(machine.refusal("getent: { database: passwd, key: nobody9 }").contains("could not be found"));
+        assert!(machine.task("getent: { database: passwd, key: root }").is_ok(), "an account that is only planned is found");
         let facts = machine.task("getent: { database: passwd, key: nobody9, fail_key: false }").expect("runs").output.facts;
         assert_eq!(facts.get("getent_passwd").map(Value::to_repr).as_deref(), Some("{'nobody9': None}"));
     }
