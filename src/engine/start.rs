@@ -50,16 +50,15 @@ pub fn run(request: RunRequest, journal: &Journal) -> u8 {
                 }
             },
             Err(findings) => {
-                let count = findings.iter().filter(|finding| finding.is_error()).count();
                 findings.into_iter().for_each(|diagnostic| journal.event(Event::Finding { diagnostic }));
-                let text = format!("{count} {}. No host was touched.", if count == 1 { "error" } else { "errors" });
-                journal.event(Event::Message { text, verbosity: 0 });
                 code::HOSTS_FAILED.max(code::UNREACHABLE)
             }
         }
     });
-    // What still waits in a thread (a question, a slow lookup) is of no use any more.
-    runtime.shutdown_background();
+    if exit_code == code::INTERRUPTED {
+        // A thread may still wait for what nobody wants any more: an answer, a slow lookup.
+        runtime.shutdown_timeout(std::time::Duration::from_secs(2));
+    }
     exit_code
 }
 

@@ -21,6 +21,8 @@ enum Message {
     Event(Box<Event>),
     /// Answered when all that came before it was written and shown.
     Flush(SyncSender<()>),
+    /// Nothing that comes after it counts.
+    End,
 }
 
 /// Where events of a run go. Clones write to the same journal.
@@ -31,6 +33,7 @@ pub struct Journal {
 
 /// Waits for the journal to finish; see [`Keeper::finish`].
 pub struct Keeper {
+    sender: SyncSender<Message>,
     thread: JoinHandle<Result<(), Diagnostic>>,
 }
 
@@ -40,7 +43,7 @@ impl Journal {
     pub fn start(store: Option<Store>, sinks: Vec<Box<dyn Sink>>, redactor: Redactor) -> (Journal, Keeper) {
         let (sender, receiver) = sync_channel(WAITING);
         let thread = std::thread::spawn(move || Worker { store, sinks, redactor }.run(&receiver));
-        (Journal { sender }, Keeper { thread })
+        (Journal { sender: sender.clone() }, Keeper { sender, thread })
     }
 
     /// Takes an event. Waits only when thousands are unwritten.
@@ -65,11 +68,14 @@ impl Sink for Journal {
 }
 
 impl Keeper {
-    /// Waits for the last event. All clones of the journal must be gone by then.
+    /// Waits until every event so far is written and shown. What a clone of the journal should say after that (it may live on in a thread
+    /// of an interrupted run) is not heard.
     ///
     /// # Errors
     /// The store could not be written: events were shown all the same.
     pub fn finish(self) -> Result<(), Diagnostic> {
+        // The thread is gone only when it broke down, which its end tells.
+        let _gone = self.sender.send(Message::End);
         self.thread.join().unwrap_or_else(|_| Err(Diagnostic::error("the journal stopped: its thread panicked")))
     }
 }
@@ -84,7 +90,7 @@ impl Worker {
     fn run(mut self, receiver: &Receiver<Message>) -> Result<(), Diagnostic> {
         let mut first_problem = None;
         while let Ok(message) = receiver.recv() {
-            let (events, flushes) = self.gather(message, receiver);
+            let (events, flushes, is_end) = self.gather(message, receiver);
             if let Some(store) = &mut self.store
                 && let Err(problem) = store.append(&events)
             {
@@ -100,6 +106,9 @@ impl Worker {
             for flush in flushes {
                 let _gone = flush.send(());
             }
+            if is_end {
+                break;
+            }
         }
         if let Some(store) = self.store.take() {
             store.close();
@@ -108,7 +117,7 @@ impl Worker {
     }
 
     /// The message and all that wait behind it, masked.
-    fn gather(&self, first: Message, receiver: &Receiver<Message>) -> (Vec<Event>, Vec<SyncSender<()>>) {
+    fn gather(&self, first: Message, receiver: &Receiver<Message>) -> (Vec<Event>, Vec<SyncSender<()>>, bool) {
         let (mut events, mut flushes) = (Vec::new(), Vec::new());
         let mut next = Some(first);
         while let Some(message) = next.take() {
@@ -121,12 +130,13 @@ impl Worker {
                     flushes.push(done);
                     break;
                 }
+                Message::End => return (events, flushes, true),
             }
             if events.len() < BATCH {
                 next = receiver.try_recv().ok();
             }
         }
-        (events, flushes)
+        (events, flushes, false)
     }
 }
 
@@ -182,6 +192,19 @@ mod tests {
         drop(journal);
         keeper.finish().expect("writes");
         assert_eq!(*seen.lock().expect("lock"), vec![true; 6]);
+    }
+
+    #[test]
+    fn a_clone_that_lives_on_does_not_keep_the_journal_from_ending() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let database = folder.path().join("history.db");
+        let (journal, keeper) = Journal::start(Some(store(&database)), Vec::new(), Redactor::default());
+        journal.event(started("7f3a"));
+        let clone = journal.clone();
+        drop(journal);
+        keeper.finish().expect("writes");
+        clone.event(started("7f3b"));
+        assert_eq!(store(&database).events("7f3a").expect("reads").len(), 1);
     }
 
     #[test]
