@@ -292,6 +292,7 @@ pub fn write_program(path: &Path, content: &[u8]) -> io::Result<()> {
 /// Puts a file in a place for the time that `work` takes; what was there comes back afterwards.
 pub fn with_stand_in<T>(path: &Path, content: &[u8], mode: u32, work: impl FnOnce() -> T) -> io::Result<T> {
     let aside = fresh_name(path);
+    let _turn = wait_for_turn(path)?;
     // One of the same content was left by a run that was cut off.
     let had_one = fs::symlink_metadata(path).is_ok() && fs::read(path).ok().as_deref() != Some(content);
     if had_one {
@@ -305,6 +306,16 @@ pub fn with_stand_in<T>(path: &Path, content: &[u8], mode: u32, work: impl FnOnc
         false => {}
     }
     outcome
+}
+
+/// Only one stands in at a time: an interrupted run may still be at it. Held until the file is dropped.
+fn wait_for_turn(path: &Path) -> io::Result<Option<fs::File>> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let lock = OpenOptions::new().create(true).append(true).mode(0o600).open(format!("/run/hostler-{name}.lock"));
+    // Without the right to hold a lock there is no right to what it is for either.
+    let Ok(lock) = lock else { return Ok(None) };
+    rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive)?;
+    Ok(Some(lock))
 }
 
 /// Overwrites a file where it stands: for files that cannot be replaced by a rename (`unsafe_writes`).
