@@ -124,13 +124,6 @@ fn no_role(account: &ServiceAccount, role: &str) -> Error {
 
 /// The same server, as somebody else.
 pub fn as_account(url: &str, realm: &str, client_id: &str, client_secret: &Secret, ca_pem: Option<Vec<u8>>) -> Result<Client> {
-    Client::new(Options {
-        url: url.to_owned(),
-        auth_realm: realm.to_owned(),
-        client_id: client_id.to_owned(),
-        client_secret: client_secret.clone(),
-        ca_pem,
-        resolve: Vec::new(),
-        timeout: std::time::Duration::from_secs(60),
-    })
+    let options = Options::new(url, realm, client_id, client_secret.clone());
+    Client::new(Options { ca_pem, timeout: std::time::Duration::from_secs(60), ..options })
 }

@@ -9,8 +9,8 @@ use reqwest::Method;
 
 use super::Json;
 use super::error::{Error, Result};
-use super::tls::http_client;
-use super::token::{Account, TokenSource, html_title, message_of, root_cause};
+use super::tls::{http_client, unchecked_client};
+use super::token::{Account, Grant, TokenSource, html_title, message_of, root_cause};
 use crate::base::Secret;
 
 /// How often a request is sent at most.
@@ -29,6 +29,26 @@ pub struct Options {
     pub ca_pem: Option<Vec<u8>>,
     pub resolve: Vec<(String, SocketAddr)>,
     pub timeout: Duration,
+    pub grant: Grant,
+    /// Off only for the modules that have the option: whoever stands between may then be anybody.
+    pub check_certificate: bool,
+}
+
+impl Options {
+    /// A service account at a server, with nothing special.
+    pub fn new(url: impl Into<String>, auth_realm: impl Into<String>, client_id: impl Into<String>, client_secret: Secret) -> Self {
+        Options {
+            url: url.into(),
+            auth_realm: auth_realm.into(),
+            client_id: client_id.into(),
+            client_secret,
+            ca_pem: None,
+            resolve: Vec::new(),
+            timeout: Duration::from_secs(300),
+            grant: Grant::ClientCredentials,
+            check_certificate: true,
+        }
+    }
 }
 
 /// A client for one server and one service account. Clones share connections and token.
@@ -76,15 +96,27 @@ impl Client {
         if !matches!(parsed.scheme(), "http" | "https") || parsed.host().is_none() {
             return Err(Error::Url(options.url));
         }
-        let http = http_client(options.ca_pem.as_deref(), &options.resolve, options.timeout)?;
+        let http = match options.check_certificate {
+            true => http_client(options.ca_pem.as_deref(), &options.resolve, options.timeout)?,
+            false => unchecked_client(options.timeout)?,
+        };
         let token_url = format!("{base}/realms/{}/protocol/openid-connect/token", encode(&options.auth_realm));
-        let tokens = TokenSource::new(Account { token_url, client_id: options.client_id, client_secret: options.client_secret });
+        let tokens = TokenSource::new(Account {
+            token_url,
+            client_id: options.client_id,
+            client_secret: options.client_secret,
+            grant: options.grant,
+        });
         Ok(Client { inner: Arc::new(Inner { base, http, tokens, requests: AtomicU32::new(0), answered: AtomicBool::new(false) }) })
     }
 
     /// The service account's secret: the key from which the ledger of applied secrets derives its own.
     pub fn secret(&self) -> &Secret {
-        &self.inner.tokens.account().client_secret
+        let account = self.inner.tokens.account();
+        match &account.grant {
+            Grant::Password { password, .. } => password,
+            _ => &account.client_secret,
+        }
     }
 
     /// How many requests were made so far, those for tokens not counted.
@@ -136,6 +168,23 @@ impl Client {
             Err(error) if error.is_missing() => Ok(()),
             other => other.map(|_| ()),
         }
+    }
+
+    /// One request with another token than the account's own: an endpoint that knows tokens of its own kind.
+    ///
+    /// # Errors
+    /// As `get`; nothing is tried again.
+    pub async fn request_as(&self, method: &'static str, path: &str, body: Option<&Json>, token: &Secret) -> Result<Json> {
+        let method = Method::from_bytes(method.as_bytes()).unwrap_or(Method::GET);
+        let answer = self.send(&method, path, body, token).await.map_err(|cause| Error::Unreachable {
+            url: self.url(path),
+            sent: !cause.is_connect(),
+            cause: root_cause(&cause),
+        })?;
+        if answer.status >= 300 {
+            return Err(self.error(&method, path, &answer));
+        }
+        parse(&answer, &self.url(path))
     }
 
     fn url(&self, path: &str) -> String {

@@ -28,6 +28,7 @@ pub mod overlay;
 pub mod plan;
 pub mod reader;
 pub mod references;
+pub mod registration;
 pub mod render;
 pub mod seal;
 pub mod tls;
@@ -38,6 +39,7 @@ pub use declaration::Declaration;
 pub use error::{Error, Result};
 pub(crate) use flatten_nested::ADMIN_PERMISSIONS;
 pub use plan::Plan;
+pub use token::Grant;
 
 /// A JSON tree; Keycloak's representations are kept whole, so that no field is lost on the way.
 pub type Json = serde_json::Value;

@@ -131,9 +131,13 @@ impl Planner<'_> {
 
     /// Not there: to be made. What every realm has is changed instead, and in a new realm so is what Keycloak puts there itself.
     fn missing(&mut self, name: &Name, object: &Object) {
-        let changes = initial_changes(name, &object.body);
+        let mut changes = initial_changes(name, &object.body);
         let given = name.kind.is_single() || name.kind == Kind::ScopeMapping || (self.fresh && is_built_in(name, &self.declaration.realm));
         let operation = if given { Operation::Update } else { Operation::Create };
+        if given {
+            // What is not there is empty.
+            changes.retain(|change| change.secret || !super::assemble::is_empty(&change.new));
+        }
         if operation == Operation::Update && changes.is_empty() {
             self.plan.same += 1;
             return;

@@ -13,6 +13,22 @@ pub struct Account {
     pub token_url: String,
     pub client_id: String,
     pub client_secret: Secret,
+    pub grant: Grant,
+}
+
+/// How somebody comes to a token.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Grant {
+    /// A service account.
+    #[default]
+    ClientCredentials,
+    Password {
+        user: String,
+        password: Secret,
+    },
+    Refresh(Secret),
+    /// A token from elsewhere: used as long as it is good.
+    Token(Secret),
 }
 
 struct Token {
@@ -70,11 +86,18 @@ impl TokenSource {
 
     async fn fetch_once(&self, http: &reqwest::Client) -> Result<Token> {
         let account = &self.account;
-        let form = [
-            ("grant_type", "client_credentials"),
-            ("client_id", account.client_id.as_str()),
-            ("client_secret", account.client_secret.expose()),
-        ];
+        let mut form = vec![("client_id", account.client_id.as_str())];
+        match &account.grant {
+            Grant::Token(token) => return Ok(Token { value: token.clone(), renew_at: Instant::now() + Duration::from_secs(3600) }),
+            Grant::ClientCredentials => form.push(("grant_type", "client_credentials")),
+            Grant::Refresh(token) => form.extend([("grant_type", "refresh_token"), ("refresh_token", token.expose())]),
+            Grant::Password { user, password } => {
+                form.extend([("grant_type", "password"), ("username", user.as_str()), ("password", password.expose())]);
+            }
+        }
+        if !account.client_secret.expose().is_empty() {
+            form.push(("client_secret", account.client_secret.expose()));
+        }
         let unreachable = |cause: reqwest::Error| Error::Unreachable {
             url: account.token_url.clone(),
             cause: root_cause(&cause),

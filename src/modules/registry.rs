@@ -106,6 +106,7 @@ pub fn all() -> &'static [&'static Entry] {
             super::facts::MODULES,
             super::files::MODULES,
             super::keycloak::MODULES,
+            super::keycloak::community::MODULES,
             super::network::MODULES,
             super::packages::MODULES,
             super::services::MODULES,

@@ -13,6 +13,7 @@ use super::server::Server;
 pub const CLAIMS: &[Claim] = &[
     ("the bootstrap client makes the service account and deletes itself, once", bootstrap),
     ("the service account with create-realm alone makes and keeps a realm", least),
+    ("the roles that the docs name are enough for a realm that is there", documented_roles),
     ("a caller that sees too little is told so, and nothing is planned", blind),
     ("a user logs in by password and by the form, and has the groups", login),
 ];
@@ -82,6 +83,42 @@ fn least(server: &Server) {
     let declaration = Declaration::parse(&declared).expect("is right");
     blocking::run(|| apply::apply(&client, &declaration)).unwrap_or_else(|error| panic!("{error}"));
     assert!(blocking::run(|| apply::preview(&client, &declaration)).expect("plans").is_empty());
+}
+
+/// The roles in the sentence of docs/realm.md, no more and no less.
+fn documented_roles(server: &Server) {
+    let realm = server.realm("documented");
+    let mut declared = everything();
+    declared["users"][2]["clientRoles"] = json!({});
+    let mut first = declared.clone();
+    first["clients"]
+        .as_array_mut()
+        .expect("a list")
+        .push(json!({"clientId": "planner", "secret": "planner-secret", "serviceAccountsEnabled": true}));
+    realm.settle(first);
+    let docs = include_str!("../../docs/realm.md").replace('\n', " ");
+    let sentence = docs
+        .split("an account needs the realm's roles")
+        .nth(1)
+        .and_then(|rest| rest.split("are declared").next())
+        .expect("the docs say it");
+    let roles: Vec<&str> = sentence.split('`').skip(1).step_by(2).flat_map(str::split_whitespace).collect();
+    assert_eq!(roles.len(), 6, "{roles:?}");
+    let user = realm.user_named("service-account-planner")["id"].as_str().expect("has one").to_owned();
+    let management = realm.client_named("realm-management")["id"].as_str().expect("has one").to_owned();
+    for role in roles {
+        let role = realm.get(&format!("/clients/{management}/roles/{role}"));
+        realm.post(&format!("/users/{user}/role-mappings/clients/{management}"), json!([{"id": role["id"], "name": role["name"]}]));
+    }
+    declared["realm"] = realm.name.as_str().into();
+    declared["failureFactor"] = 7.into();
+    declared["clients"][0]["description"] = "by the planner".into();
+    declared["groups"][0]["attributes"]["org"] = json!(["z"]);
+    declared["eventsExpiration"] = 99.into();
+    let declaration = Declaration::parse(&declared).expect("is right");
+    let planner = server.client_as(&realm.name, "planner", "planner-secret");
+    blocking::run(|| apply::apply(&planner, &declaration)).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(realm.get("")["failureFactor"], 7);
 }
 
 fn blind(server: &Server) {

@@ -10,15 +10,7 @@ use wiremock::matchers::{header, method, path};
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
 fn client(url: &str) -> Client {
-    let options = Options {
-        url: url.into(),
-        auth_realm: "master".into(),
-        client_id: "hostler".into(),
-        client_secret: Secret::new("s"),
-        ca_pem: None,
-        resolve: Vec::new(),
-        timeout: Duration::from_secs(5),
-    };
+    let options = Options { timeout: Duration::from_secs(5), ..Options::new(url, "master", "hostler", Secret::new("s")) };
     Client::new(options).expect("the options are right")
 }
 
@@ -140,15 +132,8 @@ async fn nothing_that_listens_is_said_without_waiting() {
 
 #[test]
 fn an_authority_file_without_a_certificate_is_refused() {
-    let options = Options {
-        url: "https://idp.test".into(),
-        auth_realm: "master".into(),
-        client_id: "c".into(),
-        client_secret: Secret::new("s"),
-        ca_pem: Some(b"not a certificate".to_vec()),
-        resolve: Vec::new(),
-        timeout: Duration::from_secs(5),
-    };
+    let options =
+        Options { ca_pem: Some(b"not a certificate".to_vec()), ..Options::new("https://idp.test", "master", "hostler", Secret::new("s")) };
     let error = Client::new(options).map(|_| ()).expect_err("it is none").to_string();
     assert_eq!(error, "the CA file is not usable: it holds no PEM certificate");
 }

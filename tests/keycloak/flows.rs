@@ -11,6 +11,7 @@ pub const CLAIMS: &[Claim] = &[
     ("a flow with other steps takes the old one's place and all its bindings", rebuilt),
     ("a cut between building and swapping is mended by the next run", cut),
     ("a built-in flow is not rebuilt", built_in),
+    ("somebody who logs in all the time is never locked out while the flow is rebuilt", never_locked_out),
 ];
 
 fn flow(otp: &str, more: Option<Json>) -> Json {
@@ -87,4 +88,60 @@ fn built_in(server: &Server) {
     let declared = json!({"authenticationFlows": [{"alias": "browser", "topLevel": true, "authenticationExecutions": [{"authenticator": "auth-cookie", "requirement": "REQUIRED"}]}]});
     let refusal = realm.try_apply(declared).map(|_| ()).expect_err("it is refused").to_string();
     assert!(refusal.contains("built-in flow `browser`"), "{refusal}");
+}
+
+fn never_locked_out(server: &Server) {
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+    let realm = server.realm("flow-logins");
+    let declared = |steps: &[&str]| {
+        let mut executions = vec![json!({"authenticator": "auth-cookie", "requirement": "ALTERNATIVE"})];
+        executions.extend(steps.iter().map(|step| json!({"authenticator": step, "requirement": "DISABLED"})));
+        executions.push(json!({"flowAlias": "forms", "requirement": "ALTERNATIVE"}));
+        json!({
+            "authenticationFlows": [
+                {"alias": "ours", "providerId": "basic-flow", "topLevel": true, "authenticationExecutions": executions},
+                {"alias": "forms", "providerId": "basic-flow", "authenticationExecutions": [{"authenticator": "auth-username-password-form", "requirement": "REQUIRED"}]},
+            ],
+            "browserFlow": "ours",
+            "clients": [{"clientId": "app", "publicClient": true, "redirectUris": ["https://app.test/cb"]}],
+            "users": [{"username": "ann", "enabled": true, "email": "a@a.test", "firstName": "A", "lastName": "B", "credentials": [{"type": "password", "value": "ann-password", "temporary": false}]}],
+        })
+    };
+    realm.settle(declared(&[]));
+    let login = hostler::keycloak::login::Login {
+        url: server.url.clone(),
+        realm: realm.name.clone(),
+        client_id: "app".into(),
+        client_secret: None,
+        username: "ann".into(),
+        password: hostler::base::Secret::new("ann-password"),
+        redirect_uri: Some("https://app.test/cb".into()),
+        scope: "openid".into(),
+        ca_pem: None,
+        resolve: Vec::new(),
+    };
+    let (done, logins) = (AtomicBool::new(false), AtomicUsize::new(0));
+    std::thread::scope(|scope| {
+        let user = scope.spawn(|| {
+            let mut failures = Vec::new();
+            while !done.load(Ordering::Relaxed) {
+                match hostler::keycloak::blocking::run(|| hostler::keycloak::login::log_in(&login)) {
+                    Ok(_) => logins.fetch_add(1, Ordering::Relaxed),
+                    Err(error) => {
+                        failures.push(error.to_string());
+                        0
+                    }
+                };
+                std::thread::sleep(std::time::Duration::from_millis(200));
+            }
+            failures
+        });
+        for steps in [&["identity-provider-redirector"][..], &["identity-provider-redirector", "auth-spnego"], &[]] {
+            realm.apply(declared(steps));
+        }
+        done.store(true, Ordering::Relaxed);
+        let failures = user.join().expect("it ends");
+        assert_eq!(failures, Vec::<String>::new());
+    });
+    assert!(logins.load(Ordering::Relaxed) >= 3);
 }

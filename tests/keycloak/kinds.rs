@@ -23,7 +23,7 @@ pub const CLAIMS: &[Claim] = &[
     ("endpoints and groups are listed", lists),
 ];
 
-fn authz() -> Json {
+pub fn authz() -> Json {
     let text = |value: Json| Json::String(value.to_string());
     json!({
         "roles": {"realm": [{"name": "lead"}], "client": {"api": [{"name": "user"}]}},

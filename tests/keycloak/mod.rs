@@ -1,7 +1,10 @@
 //! The realm on a real Keycloak. One server serves all claims, since it takes a minute to start; each claim has a realm of its own.
 
 mod access;
+mod cli;
+mod community;
 mod declared;
+mod examples;
 mod faults;
 mod flows;
 mod kinds;
@@ -18,7 +21,9 @@ type Claim = (&'static str, fn(&Server));
 #[test]
 fn every_claim_about_the_realm_holds_on_a_real_keycloak() {
     let server = Server::start();
-    let claims = [declared::CLAIMS, kinds::CLAIMS, traps::CLAIMS, flows::CLAIMS, access::CLAIMS].concat();
+    let claims =
+        [declared::CLAIMS, kinds::CLAIMS, traps::CLAIMS, flows::CLAIMS, access::CLAIMS, community::CLAIMS, cli::CLAIMS, examples::CLAIMS]
+            .concat();
     let wanted = std::env::var("HOSTLER_TEST_CLAIM").unwrap_or_default();
     let failed: Vec<&str> = claims
         .iter()

@@ -1,6 +1,6 @@
 //! A real Keycloak in a lab host, and what claims do with it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -19,6 +19,8 @@ const SECRET: &str = "boot-secret";
 /// A running server; it ends with its host.
 pub struct Server {
     pub url: String,
+    /// The inventory and the name of the host it runs on.
+    pub inventory: Option<(PathBuf, String)>,
     _host: Option<TestHost>,
 }
 
@@ -27,7 +29,8 @@ impl Server {
     /// started with the bootstrap client that stands above.
     pub fn start() -> Server {
         if let Ok(url) = std::env::var("HOSTLER_TEST_KEYCLOAK") {
-            return Server { url, _host: None };
+            let inventory = std::env::var_os("HOSTLER_TEST_INVENTORY").map(|path| (path.into(), "kc1".to_owned()));
+            return Server { url, inventory, _host: None };
         }
         let archive = archive();
         let host = test_host("keycloak", &UpOptions { packages: vec!["openjdk-21-jre-headless".into()], ..UpOptions::default() });
@@ -42,7 +45,7 @@ impl Server {
         ));
         let ready = "timeout 300 sh -c 'until (exec 3<>/dev/tcp/127.0.0.1/9000) 2>/dev/null; do sleep 1; done'";
         host.run(&ready.replace("sh -c", "bash -c"));
-        let server = Server { url, _host: Some(host) };
+        let server = Server { url, inventory: Some((host.inventory(), host.name.clone())), _host: Some(host) };
         server.wait();
         server
     }
@@ -62,15 +65,7 @@ impl Server {
     }
 
     pub fn client_as(&self, realm: &str, id: &str, secret: &str) -> Client {
-        let options = Options {
-            url: self.url.clone(),
-            auth_realm: realm.into(),
-            client_id: id.into(),
-            client_secret: Secret::new(secret),
-            ca_pem: None,
-            resolve: Vec::new(),
-            timeout: Duration::from_secs(120),
-        };
+        let options = Options { timeout: Duration::from_secs(120), ..Options::new(self.url.clone(), realm, id, Secret::new(secret)) };
         Client::new(options).expect("the options are right")
     }
 

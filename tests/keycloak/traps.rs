@@ -1,6 +1,6 @@
 //! Ways to lose data by a PUT: each was seen on the server, each is sprung here against what we do.
 
-use hostler::keycloak::MASK;
+use hostler::keycloak::{Json, MASK};
 use serde_json::json;
 
 use super::Claim;
@@ -20,6 +20,7 @@ pub const CLAIMS: &[Claim] = &[
     ("a scope moves from optional to default", scope_moves),
     ("texts of one locale all arrive", texts),
     ("a mask is never written", masks),
+    ("more groups than an export can carry are read by pages, with none lost or doubled", many_groups),
 ];
 
 fn client(server: &Server) {
@@ -183,4 +184,22 @@ fn masks(server: &Server) {
     changed["clients"][0]["description"] = "x".into();
     realm.settle(changed);
     assert_eq!(realm.client_named("app")["secret"], generated.as_str());
+}
+
+/// Equal names under many parents: the pages of the flat search overlap there.
+fn many_groups(server: &Server) {
+    let realm = server.realm("trap-many");
+    let inner: Vec<Json> = (0..40).map(|number| json!({"name": format!("team {number}")})).collect();
+    let groups: Vec<Json> = (0..40)
+        .map(|number| json!({"name": format!("org {number}"), "subGroups": inner, "attributes": {"n": [number.to_string()]}}))
+        .collect();
+    let client = server.client();
+    let whole = json!({"realm": realm.name, "enabled": true, "groups": groups});
+    hostler::keycloak::blocking::run(|| client.post("/admin/realms", &whole)).expect("is made");
+    let mut declared = json!({"groups": groups, "hostler": {"ownership": {"groups": "full"}}});
+    assert!(realm.try_plan(declared.clone()).expect("plans").is_empty());
+    declared["groups"][7]["attributes"]["n"] = json!(["x"]);
+    declared["groups"][9]["subGroups"].as_array_mut().expect("a list").pop();
+    let text = realm.plan_text(declared);
+    assert!(text.contains("0 to add, 1 to change, 1 to delete, 1638 the same"), "{text}");
 }

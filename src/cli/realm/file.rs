@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::locate;
 use super::server::{Server, failed};
 use crate::base::{Diagnostic, Node};
 use crate::cli::failure::Failed;
@@ -112,9 +113,7 @@ fn load(path: &Path) -> Result<(Node, String), Failed> {
 fn check(node: &Node) -> Result<(), Failed> {
     match Declaration::parse(&json(node)) {
         Ok(_) => Ok(()),
-        Err(Error::Declaration { problems, .. }) => {
-            Err(problems.into_iter().map(|problem| Diagnostic::error(problem).at(&node.span)).collect::<Vec<_>>().into())
-        }
+        Err(Error::Declaration { problems, .. }) => Err(locate::problems(node, problems).into()),
         Err(other) => Err(failed(other)),
     }
 }

@@ -2,6 +2,7 @@
 
 mod file;
 mod inspect;
+mod locate;
 mod remote;
 mod server;
 

@@ -3,6 +3,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::locate;
 use super::server::{Asked, SECRET, Server, authorities, given_secret};
 use crate::base::{Diagnostic, Node, Redactor, Span, Value};
 use crate::cli::arguments::{Overrides, passwords};
@@ -65,7 +66,7 @@ pub fn perform(
     drop(journal);
     keeper.finish().map_err(|error| Diagnostic::error(error.to_string()))?;
     let caught = std::mem::take(&mut *caught.lock().unwrap_or_else(PoisonError::into_inner));
-    caught.answer(server.on.as_deref().unwrap_or("localhost"))
+    caught.answer(server.on.as_deref().unwrap_or("localhost"), declaration)
 }
 
 /// The play. What is data stays data; only the declaration and what the host's variables say is rendered.
@@ -152,19 +153,26 @@ fn vault(server: &Server, settings: &engine::Settings) -> Result<crate::vault::S
 struct Caught {
     answer: Option<Json>,
     findings: Vec<Diagnostic>,
+    /// What is wrong in the declaration.
+    problems: Vec<String>,
     nobody: bool,
 }
 
 impl Caught {
-    fn answer(self, on: &str) -> Result<Json, Failed> {
-        match self.answer {
-            Some(answer) => Ok(answer),
-            None if !self.findings.is_empty() => Err(self.findings.into()),
-            None if self.nobody => Err(Diagnostic::error(format!("no host of the inventory is called `{on}`"))
-                .help("name the inventory with `-i PATH`")
-                .into()),
-            None => Err(Diagnostic::error(format!("no answer came from `{on}`")).into()),
+    fn answer(self, on: &str, declaration: Option<&Node>) -> Result<Json, Failed> {
+        match (self.answer, declaration) {
+            (None, Some(node)) if !self.problems.is_empty() => return Err(locate::problems(node, self.problems).into()),
+            (Some(answer), _) => return Ok(answer),
+            _ => {}
         }
+        if !self.findings.is_empty() {
+            return Err(self.findings.into());
+        }
+        if self.nobody {
+            let nobody = Diagnostic::error(format!("no host of the inventory is called `{on}`"));
+            return Err(nobody.help("name the inventory with `-i PATH`").into());
+        }
+        Err(Diagnostic::error(format!("no answer came from `{on}`")).into())
     }
 }
 
@@ -187,8 +195,8 @@ impl Sink for Catcher {
                 Status::Failed | Status::Unreachable => {
                     let problems = result.result.get("problems").and_then(Value::as_list).unwrap_or_default();
                     let message = result.result.get("msg").map(Value::to_text).unwrap_or_default();
-                    let texts = if problems.is_empty() { vec![message] } else { problems.iter().map(Value::to_text).collect() };
-                    caught.findings.extend(texts.into_iter().map(finding));
+                    caught.problems.extend(problems.iter().map(Value::to_text));
+                    caught.findings.push(finding(message));
                 }
                 _ => caught.answer = result.result.get("answer").map(Value::to_json),
             },

@@ -1,12 +1,11 @@
 //! Which Keycloak is meant, as whom, and from where it is asked: from here, or by the agent on a host of the inventory.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use clap::Args;
 use serde::de::DeserializeOwned;
 
-use super::remote;
+use super::{locate, remote};
 use crate::base::{Diagnostic, Node, Secret};
 use crate::cli::failure::Failed;
 use crate::cli::prompt::password_for;
@@ -87,7 +86,10 @@ impl Server {
             remote::perform(self, asked, operation, declaration, progress)?
         } else {
             let client = self.client(asked)?;
-            blocking::run(|| perform(&client, operation, progress)).map_err(failed)?
+            blocking::run(|| perform(&client, operation, progress)).map_err(|error| match (error, declaration) {
+                (Error::Declaration { problems, .. }, Some(node)) => locate::problems(node, problems).into(),
+                (other, _) => failed(other),
+            })?
         };
         serde_json::from_value(answer).map_err(|error| Diagnostic::error(format!("the answer cannot be understood: {error}")).into())
     }
@@ -109,15 +111,10 @@ impl Server {
         let Some(url) = self.url.clone() else {
             return Err(Failed::option("where is Keycloak? `--url URL`, or `--on HOST` to ask from a host of the inventory"));
         };
-        let options = Options {
-            url,
-            auth_realm: self.auth_realm.clone().unwrap_or_else(|| REALM.into()),
-            client_id: self.client_id.clone().unwrap_or_else(|| CLIENT.into()),
-            client_secret: self.secret(asked)?,
-            ca_pem: authorities(self.ca_file.as_deref())?,
-            resolve: Vec::new(),
-            timeout: Duration::from_secs(300),
-        };
+        let realm = self.auth_realm.as_deref().unwrap_or(REALM);
+        let account = self.client_id.as_deref().unwrap_or(CLIENT);
+        let secret = self.secret(asked)?;
+        let options = Options { ca_pem: authorities(self.ca_file.as_deref())?, ..Options::new(url, realm, account, secret) };
         Client::new(options).map_err(failed)
     }
 }

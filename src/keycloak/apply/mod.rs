@@ -47,7 +47,11 @@ pub fn preview_of_nothing(client: &Client, declaration: &Declaration) -> Result<
     compare(client, declaration, None)
 }
 
-pub(super) fn compare(client: &Client, declaration: &Declaration, reading: Option<&Reading>) -> Result<Plan> {
+/// The plan for what was read.
+///
+/// # Errors
+/// As [`plan`].
+pub fn compare(client: &Client, declaration: &Declaration, reading: Option<&Reading>) -> Result<Plan> {
     plan(declaration, reading.map(|reading| &reading.model), &ledger(client, declaration, reading))
 }
 

@@ -28,3 +28,22 @@ pub async fn groups(client: &Client, realm: &str) -> Result<Json> {
     found.sort_by(|one, other| one.0.cmp(&other.0));
     Ok(found.into_iter().map(|(path, id)| json!({"path": path, "id": id})).collect())
 }
+
+/// A permission of a client as Keycloak has it, with the ids of what it binds; none when it is not there.
+///
+/// # Errors
+/// It cannot be read.
+pub async fn permission(client: &Client, realm: &str, owner: &str, name: &str) -> Result<Option<Json>> {
+    let realm = format!("/admin/realms/{}", encode(realm));
+    let found = client.list(&format!("{realm}/clients?clientId={}", encode(owner))).await?;
+    let Some(uuid) = found.first().and_then(|client| client["id"].as_str()) else { return Ok(None) };
+    let base = format!("{realm}/clients/{uuid}/authz/resource-server");
+    let found = client.find(&format!("{base}/permission/search?name={}", encode(name))).await?;
+    let Some(mut permission) = found.filter(Json::is_object) else { return Ok(None) };
+    let id = permission["id"].as_str().unwrap_or_default().to_owned();
+    for (field, path, key) in [("policies", "associatedPolicies", "id"), ("resources", "resources", "_id"), ("scopes", "scopes", "id")] {
+        let list = client.list(&format!("{base}/policy/{id}/{path}")).await?;
+        permission[field] = list.iter().map(|item| item[key].clone()).collect();
+    }
+    Ok(Some(permission))
+}

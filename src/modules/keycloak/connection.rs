@@ -26,15 +26,7 @@ pub struct Account<'a> {
 
 impl Account<'_> {
     pub fn client(&self, ca_pem: Option<Vec<u8>>) -> Result<Client> {
-        let options = Options {
-            url: self.url.to_owned(),
-            auth_realm: self.realm.to_owned(),
-            client_id: self.client_id.to_owned(),
-            client_secret: self.client_secret.clone(),
-            ca_pem,
-            resolve: Vec::new(),
-            timeout: std::time::Duration::from_secs(300),
-        };
+        let options = Options { ca_pem, ..Options::new(self.url, self.realm, self.client_id, self.client_secret.clone()) };
         Client::new(options).map_err(failure)
     }
 

@@ -2,12 +2,19 @@
 //! out from the host they run on, so the Admin API needs no way in from outside.
 
 mod bootstrap;
+pub(super) mod community;
 mod connection;
 mod operate;
 mod realm;
+mod registration;
 mod verify;
 
 use super::registry::Entry;
 
-pub(super) const MODULES: &[Entry] =
-    &[Entry::of::<bootstrap::Bootstrap>(), Entry::of::<operate::Operate>(), Entry::of::<realm::Realm>(), Entry::of::<verify::Verify>()];
+pub(super) const MODULES: &[Entry] = &[
+    Entry::of::<bootstrap::Bootstrap>(),
+    Entry::of::<operate::Operate>(),
+    Entry::of::<realm::Realm>(),
+    Entry::of::<registration::Registration>(),
+    Entry::of::<verify::Verify>(),
+];
