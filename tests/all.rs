@@ -5,6 +5,7 @@ mod faults;
 mod keycloak;
 mod lab;
 mod mistakes;
+mod language;
 mod report;
 mod roles;
 mod site;

@@ -56,6 +56,12 @@ impl Diagnostic {
         self
     }
 
+    /// The same words as an error.
+    pub fn as_error(mut self) -> Self {
+        self.severity = Severity::Error;
+        self
+    }
+
     pub fn at(self, span: &Span) -> Self {
         self.label(span, "")
     }

@@ -98,6 +98,27 @@ impl Node {
         self.as_map()?.iter().rev().find(|(name, _)| name.as_str() == Some(key)).map(|(_, node)| node)
     }
 
+    /// This tree with another laid over it: mappings entry by entry, anything else is replaced.
+    pub fn overlaid(&self, upper: &Node) -> Node {
+        let (Some(mut merged), Some(over)) = (self.entries(), upper.entries()) else { return upper.clone() };
+        for (key, value) in over {
+            match merged.iter_mut().find(|(known, _)| known.to_key() == key.to_key()) {
+                Some((_, known)) => *known = known.overlaid(&value),
+                None => merged.push((key, value)),
+            }
+        }
+        Node::map(upper.span.clone(), merged)
+    }
+
+    /// A mapping's entries, of a source or of data.
+    fn entries(&self) -> Option<Vec<(Node, Node)>> {
+        if let NodeKind::Data(Value::Map(map)) = &self.kind {
+            let part = |value: Value| Node::data(self.span.clone(), value);
+            return Some(map.iter().map(|(key, value)| (part(key.to_value()), part(value.clone()))).collect());
+        }
+        self.as_map().map(<[(Node, Node)]>::to_vec)
+    }
+
     pub fn is_null(&self) -> bool {
         matches!(self.kind, NodeKind::Null | NodeKind::Data(Value::Null))
     }

@@ -24,7 +24,7 @@ use super::prompt::Terminal;
 use super::settings;
 
 /// Actions that need a play around them.
-const NOT_ALONE: &[&str] = &["include_tasks", "import_tasks", "include_role", "import_role", "import_playbook", "meta"];
+const NOT_ALONE: &[&str] = &["import_playbook"];
 /// Actions that do nothing without arguments.
 const NEED_ARGUMENTS: &[&str] = &["command", "shell", "raw", "script", "win_command", "win_shell"];
 
@@ -137,7 +137,7 @@ fn play(args: &AdHocArgs, settings: &Settings) -> Result<Node, Failed> {
         return Err(Failed::option(format!("`{module}` needs a play around it: write it in a playbook")));
     }
     let given = args.module_args.as_deref().or(settings.module_args.as_deref()).unwrap_or_default();
-    if given.is_empty() && NEED_ARGUMENTS.contains(&short) {
+    if given.is_empty() && !args.hosts.list_hosts && NEED_ARGUMENTS.contains(&short) {
         return Err(Failed::option(format!("`{module}` needs arguments: -a '…'")));
     }
     let span = Span::origin(&format!("<adhoc '{module}' task>"));
@@ -212,7 +212,7 @@ mod tests {
 
     #[test]
     fn what_needs_a_play_or_arguments_is_refused() {
-        assert!(made(&["all", "-m", "meta", "-a", "noop"]).is_err());
+        assert!(made(&["all", "-m", "import_playbook", "-a", "site.yml"]).is_err());
         assert!(made(&["all"]).expect_err("command without a command").diagnostics[0].message.contains("needs arguments"));
     }
 }

@@ -19,8 +19,7 @@ impl Cursor {
     /// Counts, notifies, and decides how the host goes on.
     pub(super) fn after(&self, task: &Arc<Task>, name: &str, batch: &Arc<Batch>, done: &HostOutcome) -> Flow {
         let outcome = &done.outcome;
-        let taken_over = outcome.show == Show::Never && !batch.is_led_by(&self.host.name);
-        if !taken_over {
+        if outcome.show != Show::Never {
             self.count(task, done);
         }
         if let Some(role) = &task.scope.role
@@ -40,13 +39,21 @@ impl Cursor {
             return Flow::On;
         }
         if outcome.unreachable {
+            if self.is_fatal(task) {
+                batch.fatal.store(true, Ordering::SeqCst);
+            }
             lock(&self.run.lost).insert(self.host.name.clone(), Lost::Unreachable);
+            self.play.remove(&self.host.name);
             return Flow::Unreachable;
         }
         if !outcome.failed {
             return Flow::On;
         }
         self.remember_failure(task, name, done);
+        if !self.is_rescued() {
+            self.play.remove(&self.host.name);
+            self.play.failures.fetch_add(1, Ordering::SeqCst);
+        }
         if self.is_fatal(task) {
             batch.fatal.store(true, Ordering::SeqCst);
         }
@@ -60,7 +67,7 @@ impl Cursor {
     }
 
     /// Whether the failure of the task is that of all hosts.
-    fn is_fatal(&self, task: &Arc<Task>) -> bool {
+    pub(super) fn is_fatal(&self, task: &Arc<Task>) -> bool {
         let context = self.scope.at_task(task).context();
         let keywords = TaskKeywords { task, templar: &self.run.templar, context: &context };
         let flag = |word: &str| keywords.flag(word).ok().flatten();

@@ -62,6 +62,11 @@ impl<'a> Call<'a> {
         let args = arguments(task, &keywords, &run.templar, &context)?;
         let flag = |word: &'static str| keywords.flag(word).map_err(|why| unprepared(Failing::Keyword(word), why));
         let number = |word: &'static str| keywords.number(word).map_err(|why| unprepared(Failing::Keyword(word), why));
+        keywords.text("delegate_to").map_err(|why| unprepared(Failing::Task, why))?;
+        flag("become")?;
+        for word in ["become_flags", "become_method", "become_user", "connection", "port", "remote_user"] {
+            keywords.value(word).map_err(|why| unprepared(Failing::Keyword(word), why))?;
+        }
         let check = flag("check_mode")?.unwrap_or(run.request.check);
         let seconds = number("timeout")?.unwrap_or(run.request.settings.task_timeout as f64);
         if !(0.0..=LONGEST_TIMEOUT).contains(&seconds) {
@@ -246,6 +251,10 @@ fn arguments(task: &Task, keywords: &TaskKeywords<'_>, templar: &Templar, contex
     let mut args = keywords.module_defaults(&names).map_err(|why| unprepared(Failing::Keyword("module_defaults"), why))?;
     let written = &task.action.arguments;
     if let Some(whole) = &written.whole {
+        if !whole.as_str().is_some_and(crate::language::is_one_expression) {
+            let message = format!("Action `{full}` does not support raw params.");
+            return Err(unprepared(Failing::Task, Diagnostic::error(message).at(&whole.span)));
+        }
         match render("args", whole)? {
             Value::Map(map) => args.extend(&map),
             Value::Null => {}

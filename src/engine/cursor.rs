@@ -6,17 +6,18 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use crate::base::Node;
+use crate::base::{Diagnostic, Node};
 use crate::history::event::{Event, Show, TaskStarted};
 use crate::language::{Block, Item, Task};
 
 use super::gate::{Batch, Gate, Position, Turn};
-use super::keywords::{is_selected, tags};
+use super::keywords::{TaskKeywords, is_selected, tags};
 use super::meta;
-use super::outcome::Outcome;
+use super::outcome::{Include, Outcome};
 use super::state::{HostState, PlayState, Run, lock, write};
 use super::task::{HostOutcome, TaskRun};
 use super::variables::HostScope;
+use super::words;
 
 /// How a host goes on after something ran.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -229,32 +230,62 @@ impl Cursor {
             return meta::run(self, task, position).await;
         }
         let batch = self.gate.arrive(&self.host.name, position.clone()).await;
-        if let Some(flow) = self.stopped_by_others() {
+        let flow = match self.stopped_by_others() {
+            Some(flow) => Some(flow),
+            None if self.is_before_start(task) => Some(Flow::On),
+            None => None,
+        };
+        if let Some(flow) = flow {
+            batch.stand_down(&self.host.name);
             return flow;
         }
-        if self.is_before_start(task) {
-            return Flow::On;
-        }
-        *lock(&self.last_batch) = Some(batch.clone());
-        let turn = batch.turn(&self.host.name).await;
-        let task = &self.with_known_action(task);
-        let (name, title) = self.title(task);
-        if !self.is_confirmed(&batch, &title).await {
-            return Flow::On;
-        }
-        if !batch.announced.swap(true, Ordering::SeqCst) {
-            super::announce::task(&self.run, &self.scope.at_task(task), task, &batch, name.clone());
-        }
-        let outcome = self.run_in_batch(task, &batch, turn).await;
-        let flow = self.after(task, &name, &batch, &outcome);
-        if flow == Flow::Failed {
-            // Its own failure is dealt with: `always`, `rescue` and handlers run.
-            lock(&self.last_batch).take();
-        }
-        if flow == Flow::On && !outcome.includes.is_empty() {
-            return super::includes::follow(self, task, &batch, outcome.includes, position).await;
+        let (flow, includes) = self.perform(task, &batch).await;
+        if flow == Flow::On && !includes.is_empty() {
+            return super::includes::follow(self, task, &batch, includes, position).await;
         }
         flow
+    }
+
+    /// The host's part of a task that its batch has begun.
+    async fn perform(&self, task: &Arc<Task>, batch: &Arc<Batch>) -> (Flow, Vec<Include>) {
+        *lock(&self.last_batch) = Some(batch.clone());
+        let turn = batch.turn(&self.host.name).await;
+        let (name, title) = self.title(task);
+        if !self.is_confirmed(batch, &title).await {
+            batch.stand_down(&self.host.name);
+            return (Flow::On, Vec::new());
+        }
+        if !batch.announced.swap(true, Ordering::SeqCst) {
+            super::announce::task(&self.run, &self.scope.at_task(task), task, batch, name.clone());
+        }
+        let task = &self.with_known_action(task);
+        let name = if task.name.is_some() { name } else { String::new() };
+        let throttle = match self.throttle(task) {
+            Ok(throttle) => throttle,
+            Err(error) => {
+                batch.stand_down(&self.host.name);
+                return (self.break_run(error), Vec::new());
+            }
+        };
+        let outcome = self.run_in_batch(task, batch, (turn, throttle)).await;
+        let mut flow = self.after(task, &name, batch, &outcome);
+        batch.finish(&self.host.name);
+        if self.gate.is_lockstep() && (self.play.max_fail_percentage.is_some() || self.is_fatal(task)) {
+            // The others' failures are this host's too, here: the blocks around this task deal with them.
+            batch.all_finished().await;
+            let too_many = self.play.has_too_many_failures();
+            if too_many && batch.is_led_by(&self.host.name) {
+                self.run.event(Event::NoHostsRemaining);
+            }
+            if flow == Flow::On && (too_many || batch.is_fatal()) {
+                flow = Flow::Failed;
+            }
+        }
+        if flow == Flow::Failed {
+            // The failure is dealt with: `always`, `rescue` and handlers run.
+            lock(&self.last_batch).take();
+        }
+        (flow, outcome.includes)
     }
 
     /// The task with its action's name rendered, where that is a template.
@@ -287,16 +318,36 @@ impl Cursor {
         None
     }
 
-    async fn run_in_batch(&self, task: &Arc<Task>, batch: &Arc<Batch>, turn: Turn<'_>) -> HostOutcome {
+    /// How many hosts may run the task at once, if that is limited.
+    fn throttle(&self, task: &Arc<Task>) -> Result<Option<usize>, Diagnostic> {
         let context = self.scope.at_task(task).context();
-        let keywords = super::keywords::TaskKeywords { task, templar: &self.run.templar, context: &context };
+        let keywords = TaskKeywords { task, templar: &self.run.templar, context: &context };
+        let failed = |why: &str| format!("Failed to convert the throttle value to an integer: {why}");
+        let Some(text) = keywords.text("throttle").map_err(|error| {
+            let message = failed(&words::reason(&error));
+            Diagnostic { message, causes: Vec::new(), ..error }
+        })?
+        else {
+            return Ok(None);
+        };
+        match text.trim().parse::<i64>() {
+            Ok(limit) => Ok(usize::try_from(limit).ok().filter(|limit| *limit > 0)),
+            Err(_) => {
+                let error = Diagnostic::error(failed(&format!("invalid literal for int() with base 10: '{text}'")));
+                Err(error.at(task.keyword("throttle").map_or(&task.span, |node| &node.span)))
+            }
+        }
+    }
+
+    async fn run_in_batch(&self, task: &Arc<Task>, batch: &Arc<Batch>, (turn, throttle): (Turn<'_>, Option<usize>)) -> HostOutcome {
+        let context = self.scope.at_task(task).context();
+        let keywords = TaskKeywords { task, templar: &self.run.templar, context: &context };
         let once = self.gate.is_lockstep() && keywords.flag("run_once").ok().flatten() == Some(true);
-        let throttle = keywords.number("throttle").ok().flatten().filter(|limit| *limit >= 1.0);
         if once && !batch.is_led_by(&self.host.name) {
             drop(turn);
             return self.take_over(task, batch).await;
         }
-        let limiter = throttle.map(|limit| batch.throttle(limit as usize));
+        let limiter = throttle.map(|limit| batch.throttle(limit));
         let _turn = match &limiter {
             Some(limiter) => limiter.acquire().await.ok(),
             None => None,
@@ -357,7 +408,7 @@ pub fn started(id: crate::history::event::TaskId, task: &Task, name: String, che
     TaskStarted {
         id,
         name,
-        role: task.scope.role.as_ref().map(|role| role.name.clone()),
+        role: task.scope.role.as_ref().filter(|_| task.short_action() != "include_role").map(|role| role.name.clone()),
         action: task.action.name.clone(),
         span: task.span.clone(),
         is_handler: task.is_handler,

@@ -34,8 +34,37 @@ pub struct Batch {
     /// What an `include` of these hosts came to, so that hosts with the same file go on together.
     pub includes: Mutex<Vec<(String, Value)>>,
     /// Hosts that have begun, or never will: hosts begin in the play's order.
-    begun: Mutex<HashSet<Arc<str>>>,
-    somebody_began: Notify,
+    begun: Roll,
+    /// Hosts that have done the task, or never will.
+    finished: Roll,
+    /// Hosts that do not take part after all.
+    absent: Mutex<HashSet<Arc<str>>>,
+}
+
+/// Names that others wait for.
+#[derive(Debug, Default)]
+struct Roll {
+    names: Mutex<HashSet<Arc<str>>>,
+    changed: Notify,
+}
+
+impl Roll {
+    fn add(&self, host: &Arc<str>) {
+        lock(&self.names).insert(host.clone());
+        self.changed.notify_waiters();
+    }
+
+    async fn wait_for(&self, hosts: &[Arc<str>]) {
+        loop {
+            let changed = self.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            if hosts.iter().all(|host| lock(&self.names).contains(host)) {
+                return;
+            }
+            changed.await;
+        }
+    }
 }
 
 /// A host's turn to begin; it ends when the next one may begin.
@@ -46,8 +75,7 @@ pub struct Turn<'a> {
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
-        lock(&self.batch.begun).insert(self.host.clone());
-        self.batch.somebody_began.notify_waiters();
+        self.batch.begun.add(&self.host);
     }
 }
 
@@ -62,31 +90,40 @@ impl Batch {
             confirmed: OnceCell::new(),
             throttle: OnceLock::new(),
             includes: Mutex::default(),
-            begun: Mutex::default(),
-            somebody_began: Notify::new(),
+            begun: Roll::default(),
+            finished: Roll::default(),
+            absent: Mutex::default(),
         }
     }
 
     /// Waits until all hosts before this one have begun.
     pub async fn turn(&self, host: &Arc<str>) -> Turn<'_> {
-        loop {
-            let changed = self.somebody_began.notified();
-            tokio::pin!(changed);
-            changed.as_mut().enable();
-            let all_begun = {
-                let begun = lock(&self.begun);
-                self.hosts.iter().take_while(|other| *other != host).all(|other| begun.contains(other))
-            };
-            if all_begun {
-                return Turn { batch: self, host: host.clone() };
-            }
-            changed.await;
-        }
+        let before = self.hosts.iter().position(|other| other == host).unwrap_or(0);
+        self.begun.wait_for(&self.hosts[..before]).await;
+        Turn { batch: self, host: host.clone() }
     }
 
-    /// Whether the host is the first of the batch: what is done once for all is done on it.
+    /// The host does not take part: nobody waits for it.
+    pub fn stand_down(&self, host: &Arc<str>) {
+        lock(&self.absent).insert(host.clone());
+        self.begun.add(host);
+        self.finished.add(host);
+    }
+
+    /// The host has done the task.
+    pub fn finish(&self, host: &Arc<str>) {
+        self.finished.add(host);
+    }
+
+    /// Waits until all hosts have done the task.
+    pub async fn all_finished(&self) {
+        self.finished.wait_for(&self.hosts).await;
+    }
+
+    /// Whether the host is the first of those that take part: what is done once for all is done on it. Asked on the host's turn.
     pub fn is_led_by(&self, host: &Arc<str>) -> bool {
-        self.hosts.first() == Some(host)
+        let absent = lock(&self.absent);
+        self.hosts.iter().find(|other| !absent.contains(*other)) == Some(host)
     }
 
     pub fn throttle(&self, limit: usize) -> Arc<Semaphore> {
@@ -237,6 +274,16 @@ mod tests {
             host.await.expect("runs");
         }
         assert_eq!(*lock(&order), ["a", "b", "c"].map(Arc::<str>::from));
+    }
+
+    #[tokio::test]
+    async fn nobody_waits_for_a_host_that_stood_down() {
+        let batch = Batch::new(TaskId(1), ["a", "b"].map(Arc::from).to_vec());
+        batch.stand_down(&Arc::from("a"));
+        drop(batch.turn(&Arc::from("b")).await);
+        assert!(batch.is_led_by(&Arc::from("b")));
+        batch.finish(&Arc::from("b"));
+        batch.all_finished().await;
     }
 
     #[tokio::test]

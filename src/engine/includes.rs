@@ -43,15 +43,13 @@ pub async fn follow(cursor: &Cursor, task: &Arc<Task>, batch: &Arc<Batch>, inclu
 
 /// Says which hosts include a file together.
 async fn tell(cursor: &Cursor, batch: &Arc<Batch>, include: &Include, position: Position) {
-    let IncludeKind::File(path) = &include.kind else { return };
+    let file: Arc<str> = match &include.kind {
+        IncludeKind::File(path) => path.to_string_lossy().into(),
+        IncludeKind::Role(request) => request.name.as_str().into(),
+    };
     let together = cursor.gate.arrive(&cursor.host.name, position).await;
     if !together.announced.swap(true, Ordering::SeqCst) {
-        cursor.run.event(Event::Included {
-            task: batch.id,
-            file: path.to_string_lossy().into(),
-            hosts: together.hosts.clone(),
-            item: include.item.clone(),
-        });
+        cursor.run.event(Event::Included { task: batch.id, file, hosts: together.hosts.clone(), item: include.item.clone() });
     }
 }
 

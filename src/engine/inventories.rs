@@ -7,7 +7,7 @@ use crate::inventory::{self, Expressions, GroupNames, Inventory, LoadContext, Lo
 use crate::template::{Context, Controller, SearchPath, Templar, Variable, Variables};
 use crate::vault::Secrets;
 
-use super::settings::{GroupCharacters, Settings};
+use super::settings::{GroupCharacters, HashBehaviour, Settings};
 
 /// Reads the inventories of a run.
 ///
@@ -35,6 +35,7 @@ pub fn load(
         any_unparsed_is_failed: settings.inventory_any_unparsed_is_failed,
         unparsed_is_failed: settings.inventory_unparsed_is_failed,
         warn_when_unparsed: settings.inventory_unparsed_warning,
+        merges: settings.hash_behaviour == HashBehaviour::Merge,
         expressions: Some(&expressions),
     };
     Inventory::load(sources, &context)

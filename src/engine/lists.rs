@@ -9,20 +9,32 @@ use crate::language::{Entry, Item, Play, Task};
 
 use super::cursor::only;
 use super::keywords::{is_selected, list_of, tags};
+use super::request::PlaySource;
 use super::state::{Run, read};
 
 /// Tells the lists as Ansible prints them.
-pub fn show(run: &Run, playbooks: &[(Arc<str>, Vec<Entry>)], hosts: bool, tasks: bool, with_tags: bool) {
+pub fn show(run: &Arc<Run>, playbooks: &[(Arc<str>, Vec<Entry>)], hosts: bool, tasks: bool, with_tags: bool) {
+    if let [(_, entries)] = playbooks
+        && matches!(run.request.plays.as_slice(), [PlaySource::Built { .. }])
+    {
+        let found: Vec<Arc<str>> = entries.iter().flat_map(|entry| matching(run, &entry.play)).collect();
+        let hosts: String = found.iter().map(|host| format!("\n    {host}")).collect();
+        run.event(Event::Message { text: format!("  hosts ({}):{hosts}", found.len()), verbosity: 0 });
+        return;
+    }
     for (file, entries) in playbooks {
         let mut text = format!("\nplaybook: {file}\n");
         for (index, entry) in entries.iter().enumerate() {
-            text.push_str(&describe(run, &entry.play, index + 1, (hosts, tasks, with_tags)));
+            text.push_str(&describe(run, entry, index + 1, (hosts, tasks, with_tags)));
         }
         run.event(Event::Message { text: text.trim_end_matches('\n').to_owned() + "\n", verbosity: 0 });
     }
 }
 
-fn describe(run: &Run, play: &Play, number: usize, (hosts, tasks, with_tags): (bool, bool, bool)) -> String {
+fn describe(run: &Arc<Run>, entry: &Entry, number: usize, (hosts, tasks, with_tags): (bool, bool, bool)) -> String {
+    let play = &entry.play;
+    let context = super::play::play_context(run, entry);
+    let render = |node: &Node| run.templar.render(node, &context).ok();
     let pattern = pattern_text(&play.hosts);
     let name = play.name.as_ref().map_or_else(|| pattern.clone(), |name| name.to_value().to_text());
     let own: Vec<String> = play.keyword("tags").map(list_of).unwrap_or_default().iter().map(|tag| tag.to_value().to_text()).collect();
@@ -35,13 +47,13 @@ fn describe(run: &Run, play: &Play, number: usize, (hosts, tasks, with_tags): (b
     if tasks || with_tags {
         let all = every_task(play);
         let settings = &run.request.settings;
-        let selected = all.iter().filter(|task| is_selected(&tags(task, &|_| None), &only(&settings.tags), &settings.skip_tags));
+        let selected = all.iter().filter(|task| is_selected(&tags(task, &render), &only(&settings.tags), &settings.skip_tags));
         let mut seen: Vec<String> = Vec::new();
         if tasks {
             text.push_str("    tasks:\n");
         }
         for task in selected {
-            let mut own = tags(task, &|_| None);
+            let mut own = tags(task, &render);
             own.sort();
             if tasks {
                 text.push_str(&format!("      {}\tTAGS: [{}]\n", title(task), own.join(", ")));
@@ -72,7 +84,6 @@ fn every_task(play: &Play) -> Vec<Arc<Task>> {
     all.extend(roles);
     all.extend(tasks(&play.tasks));
     all.extend(tasks(&play.post_tasks));
-    all.retain(|task| !task.is_meta());
     all
 }
 

@@ -10,7 +10,7 @@ use crate::language::Task;
 use super::cursor::{Cursor, Flow};
 use super::gate::{Batch, Position};
 use super::keywords::TaskKeywords;
-use super::state::{lock, read, write};
+use super::state::{lock, read};
 
 /// What `meta` can be told.
 pub const ACTIONS: &[&str] = &[
@@ -35,19 +35,21 @@ const UNCONDITIONAL: &[&str] = &["noop", "refresh_inventory", "reset_connection"
 /// Runs one.
 pub async fn run(cursor: &Cursor, task: &Arc<Task>, position: Position) -> Flow {
     let action = action(cursor, task);
-    let batch = cursor.gate.arrive(&cursor.host.name, position.clone()).await;
-    if let Some(flow) = cursor.stopped_by_others() {
+    let together = cursor.gate.arrive(&cursor.host.name, position.clone()).await;
+    let stopped = cursor.stopped_by_others();
+    let is_left_out = || cursor.is_before_start(task) && action != "flush_handlers";
+    if let Some(flow) = stopped.or_else(|| is_left_out().then_some(Flow::On)) {
+        together.stand_down(&cursor.host.name);
         return flow;
     }
-    if cursor.is_before_start(task) && action != "flush_handlers" {
-        return Flow::On;
-    }
-    let turn = batch.turn(&cursor.host.name).await;
     let for_all = cursor.gate.is_lockstep() && FOR_ALL.contains(&action.as_str());
-    if for_all && !batch.is_led_by(&cursor.host.name) {
+    let turn = together.turn(&cursor.host.name).await;
+    if for_all && !together.is_led_by(&cursor.host.name) {
         return if cursor.play.is_ended() { Flow::EndHost } else { Flow::On };
     }
-    super::announce::task(&cursor.run, &cursor.scope.at_task(task), task, &batch, cursor.title(task).0);
+    // Each host has a banner of its own.
+    let batch = &Arc::new(Batch::new(cursor.run.new_task_id(), vec![cursor.host.name.clone()]));
+    super::announce::task(&cursor.run, &cursor.scope.at_task(task), task, batch, cursor.title(task).0);
     let has_condition = !task.keywords_outermost_first("when").is_empty();
     if UNCONDITIONAL.contains(&action.as_str()) && has_condition {
         cursor.run.warn(Diagnostic::warning(format!("{action} task does not support when conditional")).at(&task.span));
@@ -55,13 +57,13 @@ pub async fn run(cursor: &Cursor, task: &Arc<Task>, position: Position) -> Flow 
         match holds(cursor, task) {
             Ok(true) => {}
             Ok(false) => {
-                skip(cursor, task, &batch, &action);
+                skip(cursor, task, batch, &action);
                 return Flow::On;
             }
             Err(error) => return cursor.break_run(error),
         }
     }
-    let flow = perform(cursor, task, &batch, &action).await;
+    let flow = perform(cursor, task, batch, &action).await;
     drop(turn);
     match action.as_str() {
         "flush_handlers" => cursor.flush(position).await,
@@ -102,9 +104,7 @@ async fn perform(cursor: &Cursor, task: &Arc<Task>, batch: &Arc<Batch>, action: 
         }
         "clear_facts" => {
             for name in &cursor.play.all_hosts {
-                let host = cursor.run.host(name);
-                write(&host.facts).clone_from(&Default::default());
-                host.facts_gathered.store(false, Ordering::SeqCst);
+                cursor.run.clear_facts(&cursor.run.host(name));
             }
             say(cursor, "facts cleared");
         }

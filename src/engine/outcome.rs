@@ -144,7 +144,7 @@ impl Outcome {
     /// The result as `register` keeps it and as templates read it.
     pub fn registered(&self) -> Map {
         let mut map = self.shown();
-        map.insert("failed", self.failed);
+        map.insert("failed", self.failed || map.get("failed").is_some_and(Value::is_truthy));
         if self.failed {
             map.insert("exception", "(traceback unavailable)");
         }

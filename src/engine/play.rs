@@ -1,5 +1,6 @@
 //! One play: its hosts, its batches (`serial`), a cursor for each host.
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, RwLock};
 
@@ -16,7 +17,7 @@ use super::gate::Gate;
 use super::handlers;
 use super::keywords::list_of;
 use super::settings::OnMismatch;
-use super::state::{Lost, PlayState, Run, lock, plain, read, write};
+use super::state::{Lost, PlayState, Run, lock, plain, read};
 use super::variables::HostScope;
 
 /// How a play ended.
@@ -57,15 +58,18 @@ pub async fn run(run: &Arc<Run>, entry: &Entry) -> Result<Ended> {
         lock(&run.host(host).roles_run).clear();
         run.count(host, |_| {});
     }
+    let removed = Arc::new(RwLock::new(HashSet::new()));
     for batch in batches(run, play, &context, &hosts)? {
-        let state = Arc::new(state(run, entry, &context, (&name, &all), batch, &prompted)?);
+        let state = Arc::new(state(run, entry, &context, (&name, &all), batch, &prompted, removed.clone())?);
         start(run, play, &context, &name, &state.batch)?;
         let outcome = run_batch(run, &state, &context).await?;
         if let Some(broken) = lock(&run.broken).take() {
             return Err(broken);
         }
         if outcome == Ended::AllFailed {
-            run.event(Event::NoHostsRemaining);
+            if state.has_too_many_failures() {
+                run.event(Event::NoHostsRemaining);
+            }
             return Ok(Ended::AllFailed);
         }
         if state.is_last.load(Ordering::SeqCst) {
@@ -76,7 +80,7 @@ pub async fn run(run: &Arc<Run>, entry: &Entry) -> Result<Ended> {
 }
 
 /// What the play's own keywords are rendered with: no host yet, the play's variables.
-fn play_context(run: &Arc<Run>, entry: &Entry) -> Context {
+pub fn play_context(run: &Arc<Run>, entry: &Entry) -> Context {
     let scope = PlayVars { run: run.clone(), play: entry.play.clone(), file: entry.file.clone() };
     Context {
         variables: Arc::new(scope),
@@ -258,6 +262,7 @@ fn state(
     (name, all): (&str, &[Arc<str>]),
     batch: Vec<Arc<str>>,
     prompted: &Vars,
+    removed: Arc<RwLock<HashSet<Arc<str>>>>,
 ) -> Result<PlayState> {
     let play = &entry.play;
     let roles = play.static_roles();
@@ -269,7 +274,7 @@ fn state(
         name: name.to_owned(),
         file: entry.file.clone(),
         all_hosts: all.to_vec(),
-        active: RwLock::new(batch.clone()),
+        removed,
         batch,
         prompted: prompted.clone(),
         handlers: RwLock::default(),
@@ -318,16 +323,15 @@ async fn run_batch(run: &Arc<Run>, state: &Arc<PlayState>, context: &Context) ->
 
 /// The host leaves the play; when it failed, the run.
 fn finish(cursor: &Cursor, flow: Flow) {
-    write(&cursor.play.active).retain(|host| *host != cursor.host.name);
+    if flow != Flow::On {
+        cursor.play.remove(&cursor.host.name);
+    }
     if !matches!(flow, Flow::Failed | Flow::Unreachable) {
         return;
     }
     let why = if flow == Flow::Unreachable { Lost::Unreachable } else { Lost::Failed };
     lock(&cursor.run.lost).insert(cursor.host.name.clone(), why);
-    let failures = cursor.play.failures.fetch_add(1, Ordering::SeqCst) + 1;
-    if let Some(limit) = cursor.play.max_fail_percentage
-        && failures as f64 * 100.0 / cursor.play.batch.len() as f64 > limit
-    {
+    if cursor.play.has_too_many_failures() {
         cursor.play.ended.store(true, Ordering::SeqCst);
         cursor.play.is_last.store(true, Ordering::SeqCst);
     }

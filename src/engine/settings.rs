@@ -129,6 +129,8 @@ settings! {
     fact_caching: String = "memory", "CACHE_PLUGIN", ["ANSIBLE_CACHE_PLUGIN"], ["defaults:fact_caching"];
     /// The folder of the jsonfile cache.
     fact_caching_connection: Option<PathBuf> = "", "CACHE_PLUGIN_CONNECTION", ["ANSIBLE_CACHE_PLUGIN_CONNECTION"], ["defaults:fact_caching_connection"];
+    /// What the names of the cache's files begin with.
+    fact_caching_prefix: String = "ansible_facts", "CACHE_PLUGIN_PREFIX", ["ANSIBLE_CACHE_PLUGIN_PREFIX"], ["defaults:fact_caching_prefix"];
     /// Seconds that cached facts stay valid; 0 is for ever.
     fact_caching_timeout: u64 = "86400", "CACHE_PLUGIN_TIMEOUT", ["ANSIBLE_CACHE_PLUGIN_TIMEOUT"], ["defaults:fact_caching_timeout"];
     /// Where collections are looked for.

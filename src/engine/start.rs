@@ -16,9 +16,10 @@ use crate::template::{Context, Controller, SearchPath, Templar};
 use crate::transport::BlobStore;
 
 use super::connections::Connections;
+use super::fact_cache::FactCache;
 use super::request::{ExtraVars, Mode, PlaySource, RunRequest};
-use super::state::{Lost, Run, lock, write};
-use super::{inventories, lists, play, preflight};
+use super::state::{Lost, Run, lock, read, write};
+use super::{inventories, lists, play, preflight, targets};
 
 /// Ansible's exit codes.
 mod code {
@@ -26,6 +27,7 @@ mod code {
     pub const ERROR: u8 = 1;
     pub const HOSTS_FAILED: u8 = 2;
     pub const UNREACHABLE: u8 = 4;
+    pub const PARSER: u8 = 4;
     pub const INTERRUPTED: u8 = 99;
 }
 
@@ -49,9 +51,9 @@ pub fn run(request: RunRequest, journal: &Journal) -> u8 {
                     code::INTERRUPTED
                 }
             },
-            Err(findings) => {
-                findings.into_iter().for_each(|diagnostic| journal.event(Event::Finding { diagnostic }));
-                code::HOSTS_FAILED.max(code::UNREACHABLE)
+            Err(refusal) => {
+                refusal.findings.into_iter().for_each(|diagnostic| journal.event(Event::Finding { diagnostic }));
+                refusal.code
             }
         }
     });
@@ -92,8 +94,14 @@ fn interrupted(run: &Run, signal: &str) -> Diagnostic {
 /// A playbook with its plays.
 type Playbook = (Arc<str>, Vec<Entry>);
 
-fn prepare(request: RunRequest, journal: &Journal) -> Result<(Arc<Run>, Vec<Playbook>), Vec<Diagnostic>> {
-    let one = |diagnostic: Diagnostic| vec![diagnostic];
+/// Why a run does not begin.
+struct Refusal {
+    code: u8,
+    findings: Vec<Diagnostic>,
+}
+
+fn prepare(request: RunRequest, journal: &Journal) -> Result<(Arc<Run>, Vec<Playbook>), Refusal> {
+    let one = |diagnostic: Diagnostic| Refusal { code: code::PARSER, findings: vec![diagnostic] };
     let templar = Templar::new();
     let controller = Arc::new(controller(&request));
     let loader = loader(&request);
@@ -122,6 +130,7 @@ fn prepare(request: RunRequest, journal: &Journal) -> Result<(Arc<Run>, Vec<Play
         owed: Mutex::default(),
         broken: Mutex::default(),
         additions: Mutex::default(),
+        fact_cache: FactCache::of(&request.settings),
         is_stepping: AtomicBool::new(request.step),
         next_task: AtomicU64::new(1),
         cache,
@@ -129,7 +138,13 @@ fn prepare(request: RunRequest, journal: &Journal) -> Result<(Arc<Run>, Vec<Play
         jobs: Arc::default(),
         request,
     });
-    let playbooks = read_playbooks(&run)?;
+    let playbooks = read_playbooks(&run).map_err(|findings| Refusal { code: code::PARSER, findings })?;
+    targets::check(&run, &playbooks).map_err(|finding| Refusal { code: code::ERROR, findings: vec![finding] })?;
+    if run.request.flush_cache {
+        let hosts: Vec<Arc<str>> = read(&run.inventory).hosts().map(|host| host.name.clone()).collect();
+        hosts.iter().for_each(|host| run.clear_facts(&run.host(host)));
+        run.clear_facts(&run.host(&"localhost".into()));
+    }
     run.loader.take_warnings().into_iter().for_each(|warning| run.warn(warning));
     Ok((run, playbooks))
 }
@@ -149,7 +164,8 @@ async fn go(run: &Arc<Run>, playbooks: Vec<Playbook>) -> u8 {
         }
     }
     'all: for (file, entries) in playbooks {
-        run.event(Event::PlaybookStarted { file });
+        run.event(Event::PlaybookStarted { file: file.clone() });
+        run.event(Event::Message { text: format!("{} plays in {file}", entries.len()), verbosity: 2 });
         for entry in entries {
             match play::run(run, &entry).await {
                 Ok(play::Ended::Normally) => {}

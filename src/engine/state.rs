@@ -17,6 +17,7 @@ use crate::template::{Controller, Templar};
 use crate::transport::BlobStore;
 
 use super::connections::Connections;
+use super::fact_cache::FactCache;
 use super::handlers::Handlers;
 use super::request::RunRequest;
 
@@ -50,6 +51,8 @@ pub struct Run {
     pub playbook_folders: Vec<PathBuf>,
     /// Hosts and groups that plays added: a refreshed inventory gets them again.
     pub additions: Mutex<Vec<Addition>>,
+    /// Where facts are kept between runs.
+    pub fact_cache: Option<FactCache>,
     /// `--step`, until the user says to go on without.
     pub is_stepping: AtomicBool,
     /// Something went wrong that ends the whole run.
@@ -150,8 +153,8 @@ pub struct PlayState {
     /// Every host of the play, and those of this batch (`serial`).
     pub all_hosts: Vec<Arc<str>>,
     pub batch: Vec<Arc<str>>,
-    /// Hosts of the batch that are still in it.
-    pub active: RwLock<Vec<Arc<str>>>,
+    /// Hosts that failed, could not be reached or were ended, in this batch or an earlier one.
+    pub removed: Arc<RwLock<HashSet<Arc<str>>>>,
     pub prompted: Vars,
     /// Handlers of the play and of its roles; dynamic roles add theirs.
     pub handlers: RwLock<Handlers>,
@@ -196,7 +199,33 @@ impl Run {
         if let Some(known) = read(&self.hosts).get(name) {
             return known.clone();
         }
-        write(&self.hosts).entry(name.clone()).or_insert_with(|| Arc::new(HostState::new(name))).clone()
+        write(&self.hosts).entry(name.clone()).or_insert_with(|| Arc::new(self.new_host(name))).clone()
+    }
+
+    fn new_host(&self, name: &Arc<str>) -> HostState {
+        let host = HostState::new(name);
+        if let Some(cache) = &self.fact_cache {
+            let facts = cache.load(name);
+            host.facts_gathered.store(facts.contains_key("module_setup"), Ordering::SeqCst);
+            host.learn_facts(&facts);
+        }
+        host
+    }
+
+    /// The host's facts changed: they are kept for later runs where the settings say so.
+    pub fn keep_facts(&self, host: &HostState) {
+        let Some(cache) = &self.fact_cache else { return };
+        if let Err(error) = cache.store(&host.name, &read(&host.facts)) {
+            self.warn(Diagnostic::warning(format!("the facts of `{}` cannot be cached: {error}", host.name)));
+        }
+    }
+
+    pub fn clear_facts(&self, host: &HostState) {
+        write(&host.facts).clone_from(&Map::new());
+        host.facts_gathered.store(false, Ordering::SeqCst);
+        if let Some(cache) = &self.fact_cache {
+            cache.forget(&host.name);
+        }
     }
 
     /// What the inventory says of a host, `group_vars` and `host_vars` included, merged in Ansible's order.
@@ -241,6 +270,24 @@ impl Run {
         let path = Path::new(file);
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         folder.canonicalize().unwrap_or_else(|_| folder.to_owned())
+    }
+}
+
+impl PlayState {
+    /// Those of the hosts that are still in the play.
+    pub fn remaining(&self, hosts: &[Arc<str>]) -> Vec<Arc<str>> {
+        let removed = read(&self.removed);
+        hosts.iter().filter(|host| !removed.contains(*host)).cloned().collect()
+    }
+
+    /// Whether more hosts of the batch failed than `max_fail_percentage` allows.
+    pub fn has_too_many_failures(&self) -> bool {
+        let share = self.failures.load(Ordering::SeqCst) as f64 * 100.0 / self.batch.len().max(1) as f64;
+        self.max_fail_percentage.is_some_and(|limit| share > limit)
+    }
+
+    pub fn remove(&self, host: &Arc<str>) {
+        write(&self.removed).insert(host.clone());
     }
 }
 

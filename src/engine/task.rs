@@ -112,17 +112,20 @@ impl TaskRun<'_> {
             let inner = scope.with_locals(learned.clone()).with_locals(locals.clone());
             let mut outcome = self.run_item(&inner).await;
             learned.extend(&self.learned(&outcome));
+            let inner = inner.with_locals(self.learned(&outcome));
+            let label = control.label(self, &inner, item).unwrap_or_else(|error| {
+                let message = format!("Failed to template loop_control.label: {}", words::reason(&error));
+                outcome = Outcome { failed: true, error: Some(error), ..std::mem::take(&mut outcome) }.with("msg", message);
+                Value::Null
+            });
             if let Some(mut include) = outcome.include.take() {
-                include.item = Some(control.label(self, &inner, item));
+                include.item = Some(label.clone());
                 include.locals.extend(&locals);
                 includes.push(include);
             }
-            let label = control.label(self, &inner, item);
             self.tell_item(&outcome, &inner, label);
             let unreachable = outcome.unreachable;
-            let mut kept = locals;
-            kept.insert("ansible_loop_var", control.variable.as_str());
-            results.push((kept, outcome));
+            results.push((locals, outcome));
             if unreachable || (index + 1 < count && control.breaks(self, &inner)) {
                 break;
             }
@@ -234,7 +237,12 @@ impl TaskRun<'_> {
                 Ok(true) => return outcome,
                 Err(error) => return Outcome::unprepared(Failing::Condition, error),
                 Ok(false) if attempt >= retries.attempts || outcome.unreachable => {
-                    outcome.failed = true;
+                    outcome.values.insert("attempts", attempt.saturating_sub(1).max(1));
+                    // `failed_when` has the last word on the host's fate; what is registered says that all attempts were in vain.
+                    match outcome.failed_when {
+                        Some(Value::Bool(false)) => drop(outcome.values.insert("failed", true)),
+                        _ => outcome.failed = true,
+                    }
                     return outcome;
                 }
                 Ok(false) => {}
@@ -353,7 +361,10 @@ impl TaskRun<'_> {
                 }
             }
             "include_vars" => {}
-            _ => self.facts_owners(scope).iter().for_each(|host| host.learn_facts(&outcome.facts)),
+            _ => self.facts_owners(scope).iter().for_each(|host| {
+                host.learn_facts(&outcome.facts);
+                self.cursor.run.keep_facts(host);
+            }),
         }
     }
 
@@ -375,7 +386,11 @@ impl TaskRun<'_> {
 
     fn delegated(&self, scope: &HostScope) -> Option<Delegated> {
         let context = scope.context();
-        let host: Arc<str> = self.keywords(&context).text("delegate_to").ok().flatten()?.into();
+        let host: Arc<str> = match self.keywords(&context).text("delegate_to") {
+            Ok(host) => host?.into(),
+            // Its failure says why.
+            Err(_) => self.task.keyword("delegate_to")?.to_value().to_text().into(),
+        };
         let state = self.cursor.run.host(&host);
         let other = HostScope { host: state, scope: None, task: None, locals: Arc::default(), ..scope.clone() };
         let address = match crate::template::Variables::get(&other, "ansible_host") {
@@ -393,7 +408,7 @@ impl TaskRun<'_> {
         let mut result = TaskResult::new(self.batch.id, self.cursor.host.name.clone(), outcome.status(), shown);
         if !switches.no_log {
             result.diffs = outcome.diffs.clone();
-            result.error = outcome.error.clone();
+            result.error = outcome.error.clone().or_else(|| self.unexplained(outcome));
             result.notices = outcome.warnings.iter().map(|text| Notice::warning(Diagnostic::warning(text))).collect();
         }
         result.show_diff = switches.diff;
@@ -401,6 +416,19 @@ impl TaskRun<'_> {
         result.milliseconds = outcome.milliseconds;
         result.delegated_to = self.delegated(scope);
         result
+    }
+
+    /// A failure that nothing but the result explains.
+    fn unexplained(&self, outcome: &Outcome) -> Option<Diagnostic> {
+        if !outcome.failed || self.task.loops.is_some() && outcome.values.contains_key("results") {
+            return None;
+        }
+        let judge = self.task.own("failed_when").filter(|_| outcome.failed_when == Some(Value::Bool(true)));
+        let text = match judge {
+            Some(_) => "`failed_when` says that the task failed",
+            None => outcome.values.text("msg").filter(|text| !text.is_empty()).unwrap_or("the task failed"),
+        };
+        Some(Diagnostic::error(text).at(&self.task.span))
     }
 
     fn tell(&self, outcome: &Outcome, ignored: bool, switches: &Switches, scope: &HostScope) {
@@ -476,7 +504,7 @@ impl LoopControl {
         Ok(LoopControl {
             variable: render("loop_var")?.map_or_else(|| "item".to_owned(), |value| value.to_text()),
             index_variable: render("index_var")?.map(|value| value.to_text()),
-            label: get("label").cloned(),
+            label: get("label").filter(|node| node.as_str() != Some("")).cloned(),
             pause: Duration::from_secs_f64(f64::max(pause, 0.0)),
             extended: truthy("extended", false)?,
             extended_all: truthy("extended_allitems", true)?,
@@ -486,6 +514,7 @@ impl LoopControl {
 
     fn locals(&self, items: &[Value], index: usize, item: &Value) -> Map {
         let mut locals: Map = [(self.variable.as_str(), item.clone())].into_iter().collect();
+        locals.insert("ansible_loop_var", self.variable.as_str());
         if let Some(name) = &self.index_variable {
             locals.insert(name.as_str(), index);
             locals.insert("ansible_index_var", name.as_str());
@@ -521,10 +550,10 @@ impl LoopControl {
         info
     }
 
-    fn label(&self, run: &TaskRun<'_>, scope: &HostScope, item: &Value) -> Value {
+    fn label(&self, run: &TaskRun<'_>, scope: &HostScope, item: &Value) -> Result<Value, Diagnostic> {
         match &self.label {
-            Some(node) => run.cursor.run.templar.render(node, &scope.context()).unwrap_or_else(|_| node.to_value()),
-            None => item.clone(),
+            Some(node) => run.cursor.run.templar.render(node, &scope.context()).map_err(Diagnostic::from),
+            None => Ok(item.clone()),
         }
     }
 

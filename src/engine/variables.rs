@@ -195,8 +195,8 @@ impl HostScope {
             "vars" => Some(Variable::Scope(Arc::new(self.clone()))),
             "inventory_dir" | "inventory_file" => self.inventory_place(name),
             "playbook_dir" => self.play.as_ref().and_then(|play| value(path_text(&self.run.playbook_folder(&play.file)))),
-            "play_hosts" | "ansible_play_hosts" => self.play.as_ref().and_then(|play| hosts(&read(&play.active))),
-            "ansible_play_batch" => self.play.as_ref().and_then(|play| hosts(&play.batch)),
+            "ansible_play_hosts" => self.play.as_ref().and_then(|play| hosts(&play.remaining(&play.all_hosts))),
+            "play_hosts" | "ansible_play_batch" => self.play.as_ref().and_then(|play| hosts(&play.remaining(&play.batch))),
             "ansible_play_hosts_all" => self.play.as_ref().and_then(|play| hosts(&play.all_hosts)),
             "ansible_play_name" => self.play.as_ref().and_then(|play| value(play.name.as_str().into())),
             "ansible_play_role_names" | "role_names" => self.play.as_ref().and_then(|play| value(unique(named_roles(play)))),
@@ -219,7 +219,7 @@ impl HostScope {
             "ansible_limit" => request.limit.as_ref().and_then(|limit| value(limit.into())),
             "ansible_inventory_sources" => value(Value::list(request.inventory.iter())),
             "ansible_config_file" => value(request.settings.config_file.as_ref().map(|path| path_text(path)).into()),
-            "ansible_playbook_python" => value("/usr/bin/python3".into()),
+            "ansible_playbook_python" => value(path_text(&python())),
             "ansible_search_path" => value(Value::list(self.search_path().roots().iter().map(|path| path_text(path)).collect::<Vec<_>>())),
             _ => None,
         }
@@ -293,6 +293,7 @@ impl Variables for InTask {
         }
         let value = match name {
             "ansible_host" | "ansible_ssh_host" => self.0.host.name.clone().into(),
+            "ansible_python_interpreter" if crate::inventory::LOCALHOST.contains(&self.0.host.name.as_ref()) => path_text(&python()),
             "ansible_connection" => self.0.run.request.settings.transport.clone().into(),
             _ => return None,
         };
@@ -412,6 +413,13 @@ fn unique(names: Vec<Arc<str>>) -> Value {
         }
     }
     Value::list(kept)
+}
+
+/// The Python that playbooks on this machine mean; nothing of ours runs in it.
+fn python() -> std::path::PathBuf {
+    let folders = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&folders).map(|folder| folder.join("python3")).find(|path| path.is_file());
+    found.unwrap_or_else(|| "/usr/bin/python3".into())
 }
 
 fn tags_or_all(tags: &[String]) -> Vec<String> {

@@ -58,6 +58,8 @@ pub struct Inventory {
     pub(super) localhost: Option<Arc<str>>,
     /// The source that is read at the moment.
     pub(super) current: Option<Arc<str>>,
+    /// `hash_behaviour = merge`: a mapping of a later source is laid over that of an earlier one.
+    pub(super) merges: bool,
     /// Whether characters that variable names cannot have are replaced in group names, and the names where that was done.
     pub(super) replaces_names: bool,
     pub(super) replaced_names: Vec<String>,
@@ -71,6 +73,14 @@ impl Default for Inventory {
     }
 }
 
+fn put(variables: &mut Variables, name: &str, value: Node, merges: bool) {
+    let value = match variables.get(name) {
+        Some(old) if merges => old.overlaid(&value),
+        _ => value,
+    };
+    variables.insert(name.into(), value);
+}
+
 impl Inventory {
     pub(super) fn new(files: VarsFiles) -> Self {
         let mut inventory = Inventory {
@@ -79,6 +89,7 @@ impl Inventory {
             implicit: LOCALHOST.iter().map(|name| (Arc::from(*name), Host::implicit(name))).collect(),
             localhost: None,
             current: None,
+            merges: false,
             replaces_names: false,
             replaced_names: Vec::new(),
             files: Arc::new(files),
@@ -279,14 +290,14 @@ impl Inventory {
             let text = value.to_value().to_text();
             group.priority = text.trim().parse().map_err(|_| InventoryError::Priority { group: group.name.to_string(), text })?;
         } else {
-            Arc::make_mut(&mut group.variables).insert(name.into(), value);
+            put(Arc::make_mut(&mut group.variables), name, value, self.merges);
         }
         Ok(())
     }
 
     pub(super) fn set_host_variable(&mut self, host: &str, name: &str, value: Node) {
         if let Some(host) = self.hosts.get_mut(host) {
-            Arc::make_mut(&mut host.variables).insert(name.into(), value);
+            put(Arc::make_mut(&mut host.variables), name, value, self.merges);
         }
     }
 

@@ -51,6 +51,8 @@ pub struct LoadContext<'a> {
     pub unparsed_is_failed: bool,
     /// `INVENTORY_UNPARSED_WARNING`
     pub warn_when_unparsed: bool,
+    /// `hash_behaviour = merge`.
+    pub merges: bool,
     /// The template engine, for plugin files.
     pub expressions: Option<&'a dyn Expressions>,
 }
@@ -67,6 +69,7 @@ impl Default for LoadContext<'_> {
             any_unparsed_is_failed: false,
             unparsed_is_failed: false,
             warn_when_unparsed: true,
+            merges: false,
             expressions: None,
         }
     }
@@ -97,6 +100,7 @@ impl Inventory {
             }
         }
         let mut inventory = Inventory::new(VarsFiles::new(beside, context.secrets.clone()));
+        inventory.merges = context.merges;
         inventory.replaces_names = matches!(context.group_names, GroupNames::Replace | GroupNames::ReplaceSilently);
         let ignored = ignored(context)?;
         let mut loader = Loader { inventory, context, ignored, warnings: Vec::new() };

@@ -115,8 +115,32 @@ impl Object {
 }
 
 /// Whether a word is a keyword anywhere: such names make confusing variables.
-pub fn is_keyword(word: &str) -> bool {
+fn is_keyword(word: &str) -> bool {
     COMMON.iter().chain(PLAY).chain(BLOCK).chain(TASK).chain(ROLE).any(|known| *known == word)
+}
+
+/// Names that templates have from the start: a variable of that name hides one, or is hidden.
+const GLOBALS: &[&str] = &[
+    "cycler",
+    "dict",
+    "finalize",
+    "joiner",
+    "lipsum",
+    "local_action",
+    "lookup",
+    "namespace",
+    "now",
+    "q",
+    "query",
+    "range",
+    "undef",
+    "with_",
+];
+
+/// The warning about a variable whose name means something else already.
+pub fn reserved_name(name: &str, span: &crate::base::Span) -> Option<Diagnostic> {
+    let is_reserved = GLOBALS.contains(&name) || (is_keyword(name) && !matches!(name, "vars" | "gather_subset"));
+    is_reserved.then(|| Diagnostic::warning(format!("Found variable using reserved name '{name}'.")).at(span))
 }
 
 /// The keywords that were written on one object.

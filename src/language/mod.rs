@@ -12,9 +12,9 @@ mod playbook;
 mod role;
 mod task;
 
-pub use arguments::{Arguments, split_arguments, split_key_values};
+pub use arguments::{Arguments, is_one_expression, split_arguments, split_key_values};
 pub use item::{Block, Item, Scope, ScopeKind, Vars};
-pub use keywords::{Keywords, is_keyword};
+pub use keywords::{Keywords, reserved_name};
 pub use loader::{Loader, Unvault};
 pub use parser::{Parser, Render, find_tasks, is_variable_name, with_file};
 pub use play::Play;

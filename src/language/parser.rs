@@ -133,6 +133,7 @@ impl<'a> Parser<'a> {
                         self.findings
                             .push(Diagnostic::error(message).at(&key.span).help("letters, digits and _ only, not starting with a digit"));
                     }
+                    self.findings.extend(super::keywords::reserved_name(&name, &key.span));
                     vars.insert(name.into(), value.clone());
                 }
             }

@@ -72,7 +72,7 @@ impl Parser<'_> {
             self.findings.push(not_a_keyword(Object::Play, word, key));
         }
         let hosts = match keywords.get("hosts") {
-            Some(hosts) if !hosts.is_null() => hosts.clone(),
+            Some(hosts) if !hosts.is_null() && hosts.as_seq().is_none_or(|hosts| !hosts.is_empty()) => hosts.clone(),
             Some(hosts) => {
                 self.findings.push(Diagnostic::error("Hosts list cannot be empty. Please check your playbook").at(&hosts.span));
                 return None;
@@ -82,6 +82,10 @@ impl Parser<'_> {
                 return None;
             }
         };
+        if let (Some(user), Some(_)) = (keywords.get("user"), keywords.get("remote_user")) {
+            let error = Diagnostic::error("both 'user' and 'remote_user' are set for this play. The use of 'user' is deprecated");
+            self.findings.push(error.at(&user.span).help("remove `user`"));
+        }
         if let Some(user) = keywords.get("user").cloned() {
             keywords.remove("user");
             keywords.set("remote_user", user);
@@ -93,6 +97,14 @@ impl Parser<'_> {
         }
         let part = |word: &str| keywords.get(word).cloned().unwrap_or_else(|| Node::null(node.span.clone()));
         let parts = ["pre_tasks", "roles", "tasks", "post_tasks", "handlers"].map(part);
+        for (word, node) in [("pre_tasks", &parts[0]), ("tasks", &parts[2]), ("post_tasks", &parts[3]), ("handlers", &parts[4])] {
+            if node.as_seq().is_none() && !node.is_null() {
+                let what = format!("{} should be a list or None but is {}", node.to_value().to_text(), node.type_name());
+                let message = format!("A malformed block was encountered while loading {word}: {what}");
+                self.findings.push(Diagnostic::error(message).at(&node.span).help("each task starts with `- `"));
+                return None;
+            }
+        }
         let name = keywords.get("name").cloned().filter(|name| !name.is_null());
         let mut own = keywords.clone();
         for word in ["pre_tasks", "roles", "tasks", "post_tasks", "handlers", "name", "hosts"] {
@@ -120,7 +132,10 @@ impl Parser<'_> {
             return Vec::new();
         }
         let Some(entries) = node.as_seq() else {
-            self.findings.push(Diagnostic::error(format!("`roles` is a list, not {}", node.type_name())).at(&node.span));
+            self.findings.push(
+                Diagnostic::error(format!("A malformed role declaration was encountered. `roles` is a list, not {}", node.type_name()))
+                    .at(&node.span),
+            );
             return Vec::new();
         };
         entries.iter().filter_map(|entry| self.role_entry(entry, scope)).map(Arc::new).collect()

@@ -41,6 +41,10 @@ impl Parser<'_> {
             self.findings.push(Diagnostic::error(message).at(&node.span).help("each play starts with `- hosts: …`"));
             return Vec::new();
         };
+        if entries.is_empty() {
+            let error = Diagnostic::error("A playbook must contain at least one play").at(&node.span);
+            self.findings.push(error.help("each play starts with `- hosts: …`"));
+        }
         let mut found = Vec::new();
         for entry in entries {
             if entry.as_map().is_none() {

@@ -139,6 +139,11 @@ impl Parser<'_> {
     /// An entry of `roles:` or of a role's `dependencies`.
     pub(super) fn role_entry(&mut self, node: &Node, scope: &Arc<Scope>) -> Option<Block> {
         if let Some(name) = node.as_str() {
+            if name.contains(',') && !node.is_template() {
+                let error = Diagnostic::error(format!("Invalid old style role requirement: {name}")).at(&node.span);
+                self.findings.push(error.help("a role is written `role: NAME`, its version in the requirements file"));
+                return None;
+            }
             let rendered = self.rendered(node, name, scope)?;
             return self.role(&RoleRequest::named(&rendered, &node.span), scope);
         }

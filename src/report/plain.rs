@@ -12,7 +12,7 @@ use crate::history::event::{
 
 use super::notices::Notices;
 use super::screen::{Color, Screen};
-use super::shapes::{clean_debug, is_debug, recap_line};
+use super::shapes::{clean_debug, headed, is_debug, recap_line};
 use super::{Options, context, diagnostic, difference, dump};
 
 /// Writes events as `ansible-playbook` does.
@@ -155,7 +155,9 @@ impl Plain {
 
     fn failed(&mut self, result: &TaskResult, had_items: bool) {
         self.task_banner(result.task);
-        if !had_items {
+        // What `debug` shows has no items: ansible-core cleans them away before it looks for them.
+        let is_debug = self.tasks.get(&result.task).is_some_and(|task| is_debug(&task.action));
+        if !had_items || is_debug {
             self.speak(result);
             if self.options.verbosity < 2
                 && self.options.show_task_path_on_failure
@@ -209,7 +211,8 @@ impl Plain {
             self.notices.notice(notice, &mut self.screen, &self.options);
         }
         if let Some(error) = &result.error {
-            self.notices.error(error, &mut self.screen, &self.options);
+            let action = self.tasks.get(&result.task).map_or("", |task| task.action.as_ref());
+            self.notices.error(&headed(error, result, action), &mut self.screen, &self.options);
         }
     }
 

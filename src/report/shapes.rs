@@ -1,7 +1,7 @@
 //! Pieces of Ansible's output that stand for themselves: the recap's line, and what `debug` shows of its result.
 
-use crate::base::{Map, Value};
-use crate::history::event::HostStats;
+use crate::base::{Diagnostic, Map, Value};
+use crate::history::event::{HostStats, Status, TaskResult};
 
 use super::screen::{Color, Screen};
 
@@ -47,4 +47,37 @@ pub fn clean_debug(result: &Value) -> Value {
         )
     };
     map.iter().filter(|(key, _)| key.as_str().is_none_or(keep)).map(|(key, value)| (key.clone(), value.clone())).collect::<Map>().into()
+}
+
+/// Actions that have no module behind them.
+const WITHOUT_MODULE: &[&str] = &[
+    "add_host",
+    "assert",
+    "debug",
+    "fail",
+    "group_by",
+    "include_role",
+    "include_tasks",
+    "include_vars",
+    "pause",
+    "set_fact",
+    "set_stats",
+    "validate_argument_spec",
+];
+
+/// The error of a result as ansible-core heads it: with the words of its `msg`.
+pub(super) fn headed(error: &Diagnostic, result: &TaskResult, action: &str) -> Diagnostic {
+    if error.message.starts_with("Task failed") {
+        return error.clone();
+    }
+    let short = action.rsplit('.').next().unwrap_or(action);
+    let was_judged = ["failed_when_result", "changed_when_result"].iter().any(|name| result.result.get(name).is_some());
+    let who = if was_judged || WITHOUT_MODULE.contains(&short) { "Action" } else { "Module" };
+    let message = match result.result.get("msg").map(Value::to_text).unwrap_or_default() {
+        text if text.starts_with("Task failed: ") => text,
+        text if result.status == Status::Unreachable => format!("Task failed: {text}"),
+        text if text.is_empty() => format!("Task failed: {who} failed."),
+        text => format!("Task failed: {who} failed: {text}"),
+    };
+    Diagnostic { message, causes: Vec::new(), ..error.clone() }
 }

@@ -24,6 +24,7 @@ pub fn set_fact(call: &Call<'_>) -> Outcome {
         if !is_settable(&name) {
             return call.wrong(&name, format!("Invalid variable name `{name}`."));
         }
+        warn_if_reserved(call, &name);
         facts.insert(key.clone(), value.clone());
     }
     if facts.is_empty() {
@@ -31,10 +32,17 @@ pub fn set_fact(call: &Call<'_>) -> Outcome {
     }
     if cacheable {
         call.scope.host.learn_facts(&facts);
+        call.run.keep_facts(&call.scope.host);
     }
     let mut outcome = Outcome::ok(Map::new());
     outcome.facts = facts;
     outcome
+}
+
+fn warn_if_reserved(call: &Call<'_>, name: &str) {
+    if let Some(warning) = crate::language::reserved_name(name, call.span()) {
+        call.run.warn(warning);
+    }
 }
 
 /// Python's rule for names; its keywords are none.
@@ -117,6 +125,7 @@ fn remember(call: &Call<'_>, vars: Vars, files: &[PathBuf]) -> Outcome {
         }
         _ => vars,
     };
+    vars.keys().for_each(|name| warn_if_reserved(call, name));
     let mut outcome = Outcome::ok(Map::new());
     outcome.values.insert("ansible_included_var_files", Value::list(files.iter().map(|file| file.to_string_lossy().into_owned())));
     outcome.facts = shown(&vars);

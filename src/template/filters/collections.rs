@@ -104,6 +104,9 @@ pub(crate) fn subelement_pairs(value: &Val, path: &[String], skip_missing: bool)
         let mut parts = element.clone();
         for step in path {
             let Val::Map(dict) = &parts else {
+                if skip_missing {
+                    continue 'elements;
+                }
                 return Err(Fault::failed(format!(
                     "the key {step} should point to a dictionary, got `{}`",
                     parts.text().unwrap_or_default()
@@ -176,17 +179,20 @@ fn rekey(arguments: Arguments, _: &Arc<Scope>) -> Outcome<Val> {
     let overwrite = match bound.text_or(2, "error")?.as_ref() {
         "error" => false,
         "overwrite" => true,
-        other => return Err(Fault::failed(format!("`duplicates` must be `error` or `overwrite`, not `{other}`"))),
+        other => return Err(Fault::failed(format!("duplicates parameter to rekey_on_member has unknown value: `{other}`"))),
     };
     let items = match bound.required(0)? {
         Val::Map(dict) => dict.entries()?.into_iter().map(|(_, value)| value).collect(),
-        other => sequence(other)?,
+        other @ (Val::List(_) | Val::Tuple(_)) => sequence(other)?,
+        _ => return Err(Fault::failed("Type is not a valid list, set, or dict")),
     };
     let mut rekeyed = IndexMap::new();
     for item in items {
-        let key = mapping(&item)?.get(&member)?.ok_or_else(|| Fault::failed(format!("an element has no `{member}`")))?.to_key()?;
+        let Val::Map(dict) = &item else { return Err(Fault::failed("List item is not a valid dict")) };
+        let key = dict.get(&member)?.ok_or_else(|| Fault::failed(format!("Key {member} was not found")))?.to_key()?;
         if rekeyed.contains_key(&key) && !overwrite {
-            return Err(Fault::failed(format!("the key `{key}` is not unique")).help("give `duplicates='overwrite'` to keep the last"));
+            return Err(Fault::failed(format!("Key {key} is not unique, cannot convert to dict"))
+                .help("give `duplicates='overwrite'` to keep the last"));
         }
         rekeyed.insert(key, item);
     }

@@ -300,7 +300,7 @@ fn url_split(arguments: Arguments, _: &Arc<Scope>) -> Outcome<Val> {
         wanted => {
             let names = parts.each_ref().map(|(name, _)| *name);
             let found = parts.into_iter().find(|(name, _)| *name == wanted).map(|(_, value)| value);
-            found.ok_or_else(|| Fault::failed(format!("a URL has no part `{wanted}`")).did_you_mean(wanted, names))
+            found.ok_or_else(|| Fault::failed(format!("unknown URL component: {wanted}")).did_you_mean(wanted, names))
         }
     }
 }

@@ -65,7 +65,7 @@ fn human_readable(arguments: Arguments, _: &Arc<Scope>) -> Outcome<Val> {
     let bound = arguments.bind(["size", "isbits", "unit"])?;
     let value = bound.required(0)?;
     let size = number::of(value)
-        .ok_or_else(|| Fault::failed(format!("a number is expected, not `{}`", value.type_name())).help("use `| int` first"))?
+        .ok_or_else(|| Fault::failed(format!("human_readable() failed on bad input: a number is expected, not `{}`", value.type_name())))?
         .float();
     let unit = bound.some_text(2)?.map(|unit| unit.to_uppercase());
     let found = SIZES.iter().find(|(letter, power)| match &unit {

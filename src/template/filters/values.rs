@@ -154,9 +154,14 @@ fn round(arguments: Arguments, _: &Arc<Scope>) -> Outcome<Val> {
     }
 }
 
+/// A filter of numbers says so itself, whatever is wrong with the value.
+fn numeric_for(filter: &str, value: &Val) -> Outcome<f64> {
+    numeric(value).map_err(|why| Fault::failed(format!("{filter}() can only be used on numbers: {}", why.message())))
+}
+
 fn logarithm(arguments: Arguments, _: &Arc<Scope>) -> Outcome<Val> {
     let bound = arguments.bind(["x", "base"])?;
-    let value = numeric(bound.required(0)?)?;
+    let value = numeric_for("log", bound.required(0)?)?;
     if value <= 0.0 {
         return Err(Fault::failed("the logarithm is of positive numbers only"));
     }
@@ -172,12 +177,12 @@ fn logarithm(arguments: Arguments, _: &Arc<Scope>) -> Outcome<Val> {
 fn power(arguments: Arguments, _: &Arc<Scope>) -> Outcome<Val> {
     let bound = arguments.bind(["x", "y"])?;
     // `math.pow`: always a float.
-    Ok(Val::Float(numeric(bound.required(0)?)?.powf(numeric(bound.required(1)?)?)))
+    Ok(Val::Float(numeric_for("pow", bound.required(0)?)?.powf(numeric_for("pow", bound.required(1)?)?)))
 }
 
 fn root(arguments: Arguments, _: &Arc<Scope>) -> Outcome<Val> {
     let bound = arguments.bind(["x", "base"])?;
-    let value = numeric(bound.required(0)?)?;
+    let value = numeric_for("root", bound.required(0)?)?;
     Ok(Val::Float(match bound.some(1).map(numeric).transpose()? {
         None => value.sqrt(),
         Some(2.0) => value.sqrt(),

@@ -109,13 +109,16 @@ fn template(terms: Vec<Val>, options: Options, scope: &Arc<Scope>) -> Outcome<Ve
         let path = find(scope, "templates", &name)?;
         let text = read(scope, &path)?;
         let managed = (scope.context.controller.setting)("DEFAULT_MANAGED_STR").map(|value| value.to_text()).unwrap_or_default();
-        let own = crate::template::file_variables(&name, &path, &managed);
+        let mut own = crate::template::file_variables(&name, &path, &managed);
+        if variables.get("ansible_managed").is_some() {
+            own.remove("ansible_managed");
+        }
         let about = Over { own: Val::from_value(&own.into()), below: variables.clone() };
         let context: Context = scope.context.with_variables(Arc::new(about));
         let inner = Scope::new(scope.templar.clone(), context);
         let value = scope.templar.run_file(&inner, &text, &style, &Span::of_file(&path))?;
         // As ansible-core: a template that is one expression keeps its type.
-        rendered.push(if matches!(value, Val::Null) { Val::str("") } else { value.present()? });
+        rendered.push(value.present()?);
     }
     Ok(rendered)
 }

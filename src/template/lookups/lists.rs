@@ -90,7 +90,10 @@ fn subelements(terms: &[Val]) -> Outcome<Vec<Val>> {
         Some(_) => return Err(refused("the optional third item must be a dict with flags (`skip_missing`)")),
         None => false,
     };
+    let is_skipped = |dict: &super::super::containers::Dict| matches!(dict.get(&"skipped".into()), Ok(Some(Val::Bool(true))));
     let elements = match elements {
+        // A whole loop that was skipped.
+        Val::Map(dict) if is_skipped(dict) => return Ok(Vec::new()),
         // An element that a loop skipped has no parts.
         Val::List(list) => Val::list(
             list.items()?
@@ -132,7 +135,7 @@ fn sequence(terms: Vec<Val>, options: Options, _: &Arc<Scope>) -> Outcome<Vec<Va
             usual.set(name, &text)?;
         }
     }
-    let terms = if terms.is_empty() { vec![Val::str("")] } else { terms };
+    let terms = if terms.is_empty() && (usual.end.is_some() || usual.count.is_some()) { vec![Val::str("")] } else { terms };
     let mut numbers = Vec::new();
     for term in terms {
         let text = term.text()?;
@@ -174,7 +177,12 @@ impl Sequence {
         let (range, stride) = numbers.split_once('/').map_or((numbers, None), |(range, stride)| (range, Some(stride)));
         let split = range.char_indices().skip(1).find(|(_, c)| *c == '-').map(|(at, _)| at);
         let (start, end) = split.map_or((None, range), |at| (Some(&range[..at]), &range[at + 1..]));
+        let is_number = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_hexdigit() || c == 'x');
         let parse = |text: &str| number::parse_int(text, 0);
+        let parts = start.into_iter().chain([end]).chain(stride);
+        if let Some(wrong) = parts.clone().find(|part| parse(part).is_none()).filter(|_| parts.clone().all(is_number)) {
+            return Err(Fault::failed(format!("`{text}` has an invalid value, which is no whole number: `{wrong}`")));
+        }
         let (Some(end), start, stride) = (parse(end), start.map(parse), stride.map(parse)) else {
             return Ok(false);
         };

@@ -1,0 +1,68 @@
+//! Whether the plays can reach anybody, before any host is touched: a limit that leaves nobody, a pattern with a mistyped name.
+
+use std::sync::Arc;
+
+use crate::base::{Diagnostic, Help};
+use crate::inventory::Limit;
+use crate::language::Entry;
+
+use super::keywords::list_of;
+use super::request::PlaySource;
+use super::settings::OnMismatch;
+use super::state::{Run, read};
+
+/// Looks at the limit and at every pattern that is plain text.
+///
+/// # Errors
+/// `--limit` leaves no host, or a pattern names nothing that is there but nearly something.
+pub fn check(run: &Run, playbooks: &[(Arc<str>, Vec<Entry>)]) -> Result<(), Diagnostic> {
+    let inventory = read(&run.inventory);
+    if let Some(limit) = run.request.limit.as_deref().filter(|_| inventory.hosts().next().is_some()) {
+        let limit = Limit::parse(limit)?;
+        let is_adhoc = matches!(run.request.plays.as_slice(), [PlaySource::Built { .. }]);
+        let patterns = if is_adhoc { plain_patterns(playbooks) } else { vec!["all".to_owned()] };
+        let patterns: Vec<&str> = patterns.iter().map(String::as_str).collect();
+        let selection = inventory.select(&patterns, Some(&limit))?;
+        if selection.hosts.is_empty() {
+            let mut error = Diagnostic::error("Specified inventory, host pattern and/or --limit leaves us with no hosts to target.");
+            error.help.extend(selection.unmatched.into_iter().flat_map(|warning| warning.help));
+            return Err(error);
+        }
+    }
+    if run.request.settings.host_pattern_mismatch == OnMismatch::Ignore {
+        return Ok(());
+    }
+    for entry in playbooks.iter().flat_map(|(_, entries)| entries) {
+        for node in list_of(&entry.play.hosts).iter().filter(|node| !node.is_template()) {
+            let selection = inventory.select(&[&node.to_value().to_text()], None).map_err(|error| error.at(&node.span))?;
+            let pattern = node.to_value().to_text();
+            let mistyped = selection.unmatched.into_iter().find(|warning| warning.help.iter().any(|help| is_typo(&pattern, help)));
+            if let Some(warning) = mistyped.filter(|_| selection.hosts.is_empty()) {
+                return Err(warning.as_error().at(&node.span));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Names that differ in their numbers only (`web1`, `web2`) are no typos of each other.
+fn is_typo(pattern: &str, help: &Help) -> bool {
+    let letters = |text: &str| text.chars().filter(|c| !c.is_ascii_digit()).collect::<String>();
+    matches!(help, Help::DidYouMean(name) if letters(name) != letters(pattern))
+}
+
+fn plain_patterns(playbooks: &[(Arc<str>, Vec<Entry>)]) -> Vec<String> {
+    let entries = playbooks.iter().flat_map(|(_, entries)| entries);
+    entries.flat_map(|entry| list_of(&entry.play.hosts)).map(|node| node.to_value().to_text()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbered_names_are_no_typos_of_each_other() {
+        assert!(is_typo("webservrs", &Help::DidYouMean("webservers".into())));
+        assert!(!is_typo("web2", &Help::DidYouMean("web1".into())));
+    }
+}

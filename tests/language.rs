@@ -1,0 +1,115 @@
+//! The language as a whole: playbooks of our own, run by real ansible-core and by Hostler, with the same tasks in the same order, the same
+//! results and the same exit code.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use crate::support::oracle::oracle;
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/language")
+}
+
+fn run(mut command: Command, arguments: &[&str]) -> Output {
+    command.args(["-i", "hosts.ini"]).args(arguments).current_dir(folder());
+    command.env("ANSIBLE_ROLES_PATH", "roles").env("ANSIBLE_DEPRECATION_WARNINGS", "false").env_remove("ANSIBLE_CONFIG");
+    command.env("ANSIBLE_PYTHON_INTERPRETER", oracle("python")).env("ANSIBLE_NOCOLOR", "1");
+    command.output().unwrap_or_else(|error| panic!("{command:?} does not run: {error}"))
+}
+
+fn hostler() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hostler"));
+    command.args(["run", "--no-history"]);
+    command
+}
+
+/// What a run showed: banners, and below each the hosts' results, whatever order they came in.
+fn story(output: &Output) -> Vec<String> {
+    const BEGINNINGS: &[&str] = &["PLAY ", "TASK ", "RUNNING HANDLER ", "NO MORE HOSTS"];
+    const RESULTS: &[&str] = &["ok: ", "changed: ", "skipping: ", "fatal: ", "failed: ", "included: ", "...ignoring", "FAILED - RETRYING"];
+    let text = String::from_utf8_lossy(&output.stdout);
+    let mut story: Vec<Vec<String>> = Vec::new();
+    let mut is_kept = false;
+    for line in text.lines().filter(|line| !line.trim().is_empty()) {
+        let starts = |words: &[&str]| words.iter().any(|word| line.starts_with(word));
+        if starts(BEGINNINGS) {
+            story.push(vec![line.trim_end_matches('*').trim_end().to_owned()]);
+            is_kept = false;
+        } else if starts(RESULTS) || line.contains(": ok=") {
+            // Of a failure the first line is enough: its words are compared by the playbooks themselves.
+            let is_failure = starts(&["fatal: ", "failed: "]);
+            let line = if is_failure { line.split(" => ").next().unwrap_or(line) } else { line };
+            story.last_mut().expect("results stand below a banner").push(line.trim_end().to_owned());
+            is_kept = !is_failure;
+        } else if line.starts_with('[') || line.starts_with("Origin: ") {
+            is_kept = false;
+        } else if is_kept && let Some(result) = story.last_mut().and_then(|part| part.last_mut()) {
+            result.push_str(line);
+        }
+    }
+    for part in &mut story {
+        part[1..].sort();
+    }
+    story.into_iter().flatten().collect()
+}
+
+fn compare(arguments: &[&str]) {
+    let theirs = run(Command::new(oracle("ansible-playbook")), arguments);
+    let ours = run(hostler(), arguments);
+    let (expected, found) = (story(&theirs), story(&ours));
+    let complaints = String::from_utf8_lossy(&ours.stderr);
+    assert_eq!(found.join("\n"), expected.join("\n"), "{arguments:?}: ours differs from ansible-core's\n{complaints}");
+    assert_eq!(ours.status.code(), theirs.status.code(), "{arguments:?}: the exit code\n{complaints}");
+}
+
+#[test]
+fn blocks_rescue_and_hosts_end_as_in_ansible() {
+    compare(&["blocks.yml"]);
+}
+
+#[test]
+fn handlers_run_as_in_ansible() {
+    compare(&["handlers.yml"]);
+}
+
+#[test]
+fn meta_tasks_steer_plays_as_in_ansible() {
+    compare(&["meta.yml"]);
+}
+
+#[test]
+fn loops_and_retries_remember_as_in_ansible() {
+    compare(&["loops.yml"]);
+}
+
+#[test]
+fn failures_have_ansibles_words() {
+    compare(&["messages.yml"]);
+}
+
+#[test]
+fn roles_run_once_and_check_their_arguments_as_in_ansible() {
+    compare(&["roles.yml"]);
+}
+
+#[test]
+fn too_many_failures_end_a_play_as_in_ansible() {
+    compare(&["fatal.yml"]);
+}
+
+#[test]
+fn a_handler_that_nobody_has_ends_the_run_as_in_ansible() {
+    let theirs = run(Command::new(oracle("ansible-playbook")), &["missing_handler.yml"]);
+    let ours = run(hostler(), &["missing_handler.yml"]);
+    for output in [&theirs, &ours] {
+        let complaints = String::from_utf8_lossy(&output.stderr);
+        assert!(complaints.contains("The requested handler 'nobody' was not found"), "{complaints}");
+        assert!(!String::from_utf8_lossy(&output.stdout).contains("never"));
+    }
+    assert_eq!(ours.status.code(), theirs.status.code());
+}
+
+#[test]
+fn a_limit_that_leaves_nobody_is_refused_as_in_ansible() {
+    compare(&["--limit", "db", "blocks.yml"]);
+}
