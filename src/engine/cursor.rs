@@ -11,7 +11,7 @@ use crate::history::event::{Event, Show, TaskStarted};
 use crate::language::{Block, Item, Task};
 
 use super::gate::{Batch, Gate, Position, Turn};
-use super::keywords::{TaskKeywords, is_selected, tags};
+use super::keywords::TaskKeywords;
 use super::meta;
 use super::outcome::{Include, Outcome};
 use super::state::{HostState, PlayState, Run, lock, write};
@@ -186,32 +186,6 @@ impl Cursor {
         if flow == Flow::EndRole && block.role_run.is_some() { Flow::On } else { flow }
     }
 
-    fn is_tagged_in(&self, task: &Task) -> bool {
-        // A handler that was notified runs, whatever is selected: `--tags` chose the task that notified it.
-        if (task.implicit && task.is_meta()) || task.is_handler {
-            return true;
-        }
-        let settings = &self.run.request.settings;
-        let context = self.scope.at_scope(&task.scope).context();
-        let render = |node: &Node| self.run.templar.render(node, &context).ok();
-        is_selected(&tags(task, &render), &only(&settings.tags), &settings.skip_tags)
-    }
-
-    /// Whether `--start-at-task` still keeps this task from running.
-    pub fn is_before_start(&self, task: &Arc<Task>) -> bool {
-        if !self.run.waiting_for_start.load(Ordering::SeqCst) || task.implicit {
-            return false;
-        }
-        let Some(wanted) = &self.run.request.start_at_task else { return false };
-        let (name, title) = self.title(task);
-        let matches = |text: &str| text == wanted || glob::Pattern::new(wanted).is_ok_and(|pattern| pattern.matches(text));
-        let found = matches(&name) || matches(&title);
-        if found {
-            self.run.waiting_for_start.store(false, Ordering::SeqCst);
-        }
-        !found
-    }
-
     pub fn title(&self, task: &Arc<Task>) -> (String, String) {
         let name = super::announce::name(&self.run, &self.scope.at_task(task), task);
         let title = match &task.scope.role {
@@ -299,11 +273,6 @@ impl Cursor {
             // Running it says why.
             Err(_) => task.clone(),
         }
-    }
-
-    /// `--step`: whether the user wants the task; asked once for all hosts.
-    async fn is_confirmed(&self, batch: &Arc<Batch>, title: &str) -> bool {
-        *batch.confirmed.get_or_init(|| async { super::step::asks(&self.run, title) }).await
     }
 
     /// A batch before this one ended for all, or the play did.
@@ -396,11 +365,6 @@ impl Cursor {
             flow
         })
     }
-}
-
-/// `--tags` with its default.
-pub fn only(tags: &[String]) -> Vec<String> {
-    if tags.is_empty() { vec!["all".into()] } else { tags.to_vec() }
 }
 
 /// What a banner says.

@@ -7,9 +7,9 @@ use crate::history::event::Event;
 use crate::inventory::Limit;
 use crate::language::{Entry, Item, Play, Task};
 
-use super::cursor::only;
 use super::keywords::{is_selected, list_of, tags};
 use super::request::PlaySource;
+use super::selection::only;
 use super::state::{Run, read};
 
 /// Tells the lists as Ansible prints them.

@@ -16,6 +16,7 @@ use super::cursor::{Cursor, Flow};
 use super::gate::Gate;
 use super::handlers;
 use super::keywords::list_of;
+use super::serial::batches;
 use super::settings::OnMismatch;
 use super::state::{Lost, PlayState, Run, lock, plain, read};
 use super::variables::HostScope;
@@ -131,7 +132,7 @@ impl crate::template::Variables for PlayVars {
     }
 }
 
-fn render(run: &Run, play: &Play, word: &str, context: &Context) -> Result<Option<Value>> {
+pub(super) fn render(run: &Run, play: &Play, word: &str, context: &Context) -> Result<Option<Value>> {
     let Some(node) = play.keyword(word) else { return Ok(None) };
     let value = run.templar.render(node, context).map_err(Diagnostic::from)?;
     Ok((!value.is_null() && value.as_str() != Some(crate::template::OMIT)).then_some(value))
@@ -189,38 +190,6 @@ fn hosts(run: &Run, play: &Play, context: &Context) -> Result<Vec<Arc<str>>> {
 fn shuffle(hosts: &mut [Arc<str>]) {
     for index in (1..hosts.len()).rev() {
         hosts.swap(index, rand::random_range(0..=index));
-    }
-}
-
-/// `serial`: a number, a percentage, or a list of them; the last one repeats.
-fn batches(run: &Run, play: &Play, context: &Context, hosts: &[Arc<str>]) -> Result<Vec<Vec<Arc<str>>>> {
-    let sizes: Vec<String> = match render(run, play, "serial", context)? {
-        None => return Ok(vec![hosts.to_vec()]),
-        Some(Value::List(items)) => items.iter().map(Value::to_text).collect(),
-        Some(value) => vec![value.to_text()],
-    };
-    let mut sizes = sizes.iter().map(|size| batch_size(size, hosts.len(), play)).collect::<Result<Vec<_>>>()?.into_iter();
-    let mut rest = hosts;
-    let mut batches = Vec::new();
-    let mut size = rest.len();
-    while !rest.is_empty() {
-        size = sizes.next().unwrap_or(size);
-        let count = if size == 0 { rest.len() } else { size.min(rest.len()) };
-        batches.push(rest[..count].to_vec());
-        rest = &rest[count..];
-    }
-    Ok(batches)
-}
-
-fn batch_size(text: &str, hosts: usize, play: &Play) -> Result<usize> {
-    let place = play.keyword("serial").map_or(&play.span, |node| &node.span);
-    let wrong = || Diagnostic::error(format!("`serial` is a number or a percentage, not `{text}`")).at(place);
-    match text.strip_suffix('%') {
-        Some(percent) => {
-            let percent: f64 = percent.trim().parse().map_err(|_| wrong())?;
-            Ok(((hosts as f64 * percent / 100.0) as usize).max(1))
-        }
-        None => text.trim().parse::<i64>().map(|size| size.max(0) as usize).map_err(|_| wrong()),
     }
 }
 

@@ -11,6 +11,7 @@ mod play;
 mod playbook;
 mod role;
 mod task;
+mod validation;
 
 pub use arguments::{Arguments, is_one_expression, split_arguments, split_key_values};
 pub use item::{Block, Item, Scope, ScopeKind, Vars};

@@ -9,7 +9,7 @@ use super::arguments::Arguments;
 use super::item::{Block, Item, Scope, ScopeKind, Vars};
 use super::keywords::{Keywords, Object};
 use super::parser::{Parser, with_file};
-use super::task::{Action, Task};
+use super::validation::validation;
 
 /// A role as one place uses it.
 #[derive(Debug)]
@@ -75,7 +75,7 @@ impl RoleRequest {
     }
 
     /// The name of the file of tasks, without its ending.
-    fn entry_point(&self) -> &str {
+    pub(super) fn entry_point(&self) -> &str {
         let entry = self.tasks_from.as_deref().unwrap_or("main");
         entry.strip_suffix(".yml").or_else(|| entry.strip_suffix(".yaml")).unwrap_or(entry)
     }
@@ -361,46 +361,6 @@ impl Parser<'_> {
         }
         Some(Node::map(asked_at.clone(), entries))
     }
-}
-
-/// The task that checks a role's variables against its argument spec, before any other of the role.
-fn validation(request: &RoleRequest, path: &Path, role: &Arc<Role>, scope: &Arc<Scope>) -> Option<Item> {
-    let spec = role.argument_spec.as_ref()?;
-    let span = &request.span;
-    let text = |text: &str| Node::data(span.clone(), text.into());
-    let entry = request.entry_point();
-    let mut name = format!("Validating arguments against arg spec '{entry}'");
-    if let Some(description) = spec.get("short_description").and_then(Node::as_str) {
-        name.push_str(" - ");
-        name.push_str(description);
-    }
-    let path = path.to_string_lossy();
-    let about = [("type", "role"), ("name", request.name.as_str()), ("argument_spec_name", entry), ("path", path.as_ref())];
-    let about = about.iter().map(|(key, value)| (text(key), text(value))).collect();
-    let params = request.params.iter().map(|(name, node)| (text(name), node.clone())).collect();
-    // What a spec says is never rendered.
-    let options = spec.get("options").map_or_else(|| Node::map(span.clone(), Vec::new()), |node| Node::data(span.clone(), node.to_value()));
-    let mut keywords = Keywords::default();
-    keywords.set("tags", text("always"));
-    let arguments = Arguments {
-        options: vec![
-            ("argument_spec".to_owned(), options),
-            ("provided_arguments".to_owned(), Node::map(span.clone(), params)),
-            ("validate_args_context".to_owned(), Node::map(span.clone(), about)),
-        ],
-        ..Arguments::default()
-    };
-    Some(Item::Task(Arc::new(Task {
-        span: span.clone(),
-        name: Some(text(&name)),
-        action: Action { name: "ansible.builtin.validate_argument_spec".into(), span: span.clone(), arguments },
-        keywords,
-        vars: Arc::default(),
-        loops: None,
-        scope: scope.clone(),
-        is_handler: false,
-        implicit: false,
-    })))
 }
 
 fn copy_of(role: &Role) -> Role {
