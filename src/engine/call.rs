@@ -288,7 +288,11 @@ fn arguments(task: &Task, keywords: &TaskKeywords<'_>, templar: &Templar, contex
         }
     }
     if let Some(raw) = &written.raw {
-        args.insert("_raw_params", render("_raw_params", raw)?);
+        match render("_raw_params", raw)? {
+            // Free text that is one template and becomes a mapping: `add_host: "{{ host }}"`.
+            Value::Map(map) => args.extend(&map),
+            text => drop(args.insert("_raw_params", text)),
+        }
     }
     Ok(args)
 }
