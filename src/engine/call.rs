@@ -146,7 +146,7 @@ impl<'a> Call<'a> {
         };
         request.timeout = self.background.map(|background| background.limit);
         let mut outcome = self.send(request).await;
-        outcome.lists_diffs = LISTS_OF_DIFFS.contains(&entry.short_name());
+        outcome.lists_diffs = LISTS_OF_DIFFS.contains(&self.task.short_action());
         outcome
     }
 
@@ -202,7 +202,7 @@ impl<'a> Call<'a> {
     }
 }
 
-/// Modules whose result has a list of differences, be it of one.
+/// Actions whose result has a list of differences, be it of one.
 const LISTS_OF_DIFFS: &[&str] = &["blockinfile", "copy", "lineinfile", "template"];
 
 /// What a link that does not work makes of a task.

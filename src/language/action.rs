@@ -104,7 +104,7 @@ impl Parser<'_> {
 
 /// An action's name, which may be a template with spaces, and what stands behind it.
 fn first_word(text: &str) -> (&str, &str) {
-    let first = arguments::split_arguments(text).ok().and_then(|words| words.into_iter().next()).unwrap_or_default();
+    let first = super::split::split_arguments(text).ok().and_then(|words| words.into_iter().next()).unwrap_or_default();
     match text.strip_prefix(first.trim_end()) {
         Some(rest) if !first.is_empty() => (text[..text.len() - rest.len()].trim_end(), rest.trim()),
         _ => text.split_once(char::is_whitespace).unwrap_or((text, "")),

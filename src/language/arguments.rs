@@ -2,6 +2,8 @@
 
 use crate::base::{Diagnostic, Node, NodeKind, Span};
 
+use super::split::{join_text, split_arguments, split_text};
+
 /// What an action was given, keys in the order written.
 #[derive(Clone, Debug, Default)]
 pub struct Arguments {
@@ -83,20 +85,22 @@ fn from_text(action: &str, text: &str, node: &Node) -> Result<Arguments, Diagnos
     if is_one_expression(text) && !RAW_ACTIONS.contains(&name) {
         return Ok(Arguments { whole: Some(node.clone()), ..Arguments::default() });
     }
-    let words = split_arguments(text).map_err(|why| Diagnostic::error(why).at(&node.span))?;
+    let is_command = COMMANDS.contains(&name);
+    let words = if is_command { split_text(text) } else { split_arguments(text) };
+    let words = words.map_err(|why| Diagnostic::error(why).at(&node.span))?;
     let mut found = Arguments::default();
     let mut raw: Vec<String> = Vec::new();
     for word in words {
         match key_value(&word) {
-            Some((key, value)) if !COMMANDS.contains(&name) || RAW_OPTIONS.contains(&key.as_str()) => {
+            Some((key, value)) if !is_command || RAW_OPTIONS.contains(&key.as_str()) => {
                 found.options.push((key, Node::text(node.span.clone(), unquote(&value))));
             }
             _ => raw.push(word),
         }
     }
-    if !raw.is_empty() {
-        let joined = match COMMANDS.contains(&name) {
-            true => raw.concat_words(),
+    if raw.iter().any(|word| !word.trim().is_empty()) {
+        let joined = match is_command {
+            true => join_text(&raw),
             false => raw.iter().map(|word| unquote(word.trim())).collect::<Vec<_>>().join(" "),
         };
         let text = Node::new(node.span.clone(), keep_style(node, joined));
@@ -122,24 +126,6 @@ fn keep_style(node: &Node, text: String) -> NodeKind {
     match &node.kind {
         NodeKind::Str(_, style) => NodeKind::Str(text.into(), *style),
         _ => NodeKind::Data(text.into()),
-    }
-}
-
-trait ConcatWords {
-    fn concat_words(&self) -> String;
-}
-
-impl ConcatWords for Vec<String> {
-    /// Words keep their line breaks at the end; others are joined by one space.
-    fn concat_words(&self) -> String {
-        let mut out = String::new();
-        for word in self {
-            if !out.is_empty() && !out.ends_with('\n') {
-                out.push(' ');
-            }
-            out.push_str(word);
-        }
-        out.trim_end_matches('\n').to_owned()
     }
 }
 
@@ -204,65 +190,6 @@ fn unquote(text: &str) -> String {
     }
 }
 
-/// Splits free-form text into words as Ansible does: at white space outside quotes and outside `{{ }}`, `{% %}`, `{# #}`; a line break stays
-/// at the end of its word.
-///
-/// # Errors
-/// A sentence when quotes or braces are not closed.
-pub fn split_arguments(text: &str) -> Result<Vec<String>, String> {
-    let (mut words, mut word) = (Vec::new(), String::new());
-    let (mut quote, mut depth) = (None::<char>, 0usize);
-    let mut characters = text.chars().peekable();
-    while let Some(c) = characters.next() {
-        match c {
-            '\\' if quote.is_some() || characters.peek().is_some_and(|next| matches!(next, '"' | '\'')) => {
-                word.push(c);
-                word.extend(characters.next());
-                continue;
-            }
-            '"' | '\'' if depth == 0 => match quote {
-                Some(open) if open == c => quote = None,
-                None => quote = Some(c),
-                Some(_) => {}
-            },
-            '{' if matches!(characters.peek(), Some('{' | '%' | '#')) => {
-                depth += 1;
-                word.push(c);
-                word.extend(characters.next());
-                continue;
-            }
-            '}' | '%' | '#' if depth > 0 && characters.peek() == Some(&'}') => {
-                depth -= 1;
-                word.push(c);
-                word.extend(characters.next());
-                continue;
-            }
-            c if c.is_whitespace() && quote.is_none() && depth == 0 => {
-                let ends_line = c == '\n';
-                if !word.is_empty() {
-                    if ends_line {
-                        word.push('\n');
-                    }
-                    words.push(std::mem::take(&mut word));
-                } else if ends_line && let Some(last) = words.last_mut() {
-                    last.push('\n');
-                }
-                continue;
-            }
-            _ => {}
-        }
-        word.push(c);
-    }
-    if quote.is_some() || depth > 0 {
-        let what = if quote.is_some() { "quotes are" } else { "braces are" };
-        return Err(format!("failed at splitting arguments: {what} not closed in: {}", text.trim()));
-    }
-    if !word.is_empty() {
-        words.push(word);
-    }
-    Ok(words)
-}
-
 /// `k=v k2="v 2"` as a mapping's entries; words without `=` are left out.
 ///
 /// # Errors
@@ -276,16 +203,6 @@ pub fn split_key_values(text: &str, span: &Span) -> Result<Vec<(Node, Node)>, Di
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn words(text: &str) -> Vec<String> {
-        split_arguments(text).expect("splits")
-    }
-
-    #[test]
-    fn quotes_and_braces_hold_words_together() {
-        assert_eq!(words(r#"src=a dest="b c" x={{ y | default('z w') }}"#), ["src=a", "dest=\"b c\"", "x={{ y | default('z w') }}"]);
-        assert!(split_arguments("a='b").is_err());
-    }
 
     #[test]
     fn a_command_keeps_its_text_and_gives_up_its_options() {

@@ -10,10 +10,11 @@ mod parser;
 mod play;
 mod playbook;
 mod role;
+mod split;
 mod task;
 mod validation;
 
-pub use arguments::{Arguments, is_one_expression, split_arguments, split_key_values};
+pub use arguments::{Arguments, is_one_expression, split_key_values};
 pub use item::{Block, Item, Scope, ScopeKind, Vars};
 pub use keywords::{Keywords, reserved_name};
 pub use loader::{Loader, Unvault};

@@ -33,6 +33,12 @@ pub struct Metadata {
     pub links: u64,
     pub inode: u64,
     pub device: u64,
+    /// The device that a device file stands for.
+    pub stands_for: u64,
+    /// Blocks of 512 bytes that it takes.
+    pub blocks: u64,
+    /// The size of a block that is good for reading and writing.
+    pub block_size: u64,
     pub accessed: SystemTime,
     pub modified: SystemTime,
     pub changed: SystemTime,
@@ -73,6 +79,9 @@ impl Metadata {
             links: found.nlink(),
             inode: found.ino(),
             device: found.dev(),
+            stands_for: found.rdev(),
+            blocks: found.blocks(),
+            block_size: found.blksize(),
             accessed: time(found.atime(), found.atime_nsec()),
             modified: time(found.mtime(), found.mtime_nsec()),
             changed: time(found.ctime(), found.ctime_nsec()),

@@ -64,9 +64,9 @@ async fn copy_folder(call: &Call<'_>, src: &str, root: &Path, args: Map) -> Outc
     for entry in walk {
         let entry = match entry {
             Ok(entry) => entry,
-            Err(error) => match (error.loop_ancestor(), error.path()) {
-                // A link that leads round to a folder above it is copied as the link that it is.
-                (Some(_), Some(link)) => {
+            Err(error) => match error.path().filter(|path| path.is_symlink()) {
+                // A link that leads round to a folder above it, or nowhere, is copied as the link that it is.
+                Some(link) => {
                     let outcome = copy_link(call, link, &dest.join(link.strip_prefix(base).unwrap_or(link))).await;
                     if outcome.failed || outcome.unreachable {
                         return outcome;

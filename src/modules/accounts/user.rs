@@ -169,14 +169,27 @@ fn remove(args: &UserArgs, sys: &mut System) -> Result<()> {
     Ok(())
 }
 
-/// A hash starts with its method, or is a lock; anything else is most likely the password itself.
 fn warn_of_plain_password(args: &UserArgs, sys: &mut System) {
-    let Some(password) = &args.password else { return };
-    let hash = password.expose().trim_start_matches('!');
-    let is_hash = hash.is_empty() || hash == "*" || (hash.starts_with('$') && hash.matches('$').count() >= 3);
-    if !is_hash {
+    if args.password.as_ref().is_some_and(|password| !looks_hashed(password.expose())) {
         sys.warn("The input password appears not to have been hashed. The 'password' argument must be encrypted for this module to work properly.");
     }
+}
+
+/// Whether a password is a hash with its method in front, of the method's own length and alphabet, or one of the texts that close an account.
+fn looks_hashed(password: &str) -> bool {
+    if password.is_empty() || matches!(password, "*" | "!" | "*************") {
+        return true;
+    }
+    let fields: Vec<&str> = password.split('$').collect();
+    let (Some(method), Some(hash), true) = (fields.get(1), fields.last(), fields.len() >= 3) else { return false };
+    let length = match *method {
+        "1" => Some(22),
+        "5" | "y" => Some(43),
+        "6" => Some(86),
+        _ => None,
+    };
+    let in_alphabet = hash.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'/' | b'='));
+    !password.contains([':', '*', '!']) && in_alphabet && length.is_none_or(|length| hash.len() == length)
 }
 
 #[cfg(test)]
@@ -241,5 +254,17 @@ mod tests {
         let mut machine = machine();
         let ran = machine.task("user: { name: web, state: absent, remove: true }").expect("runs");
         assert_eq!(ran.effects, [Effect::User { name: "web".into(), state: None }]);
+    }
+
+    #[test]
+    fn a_password_that_is_no_hash_is_warned_of() {
+        let sha512 = format!("$6$rounds=656000$salt${}", "a".repeat(86));
+        let yescrypt = format!("$y$j9T$salt${}", "b".repeat(43));
+        for fine in [sha512.as_str(), &yescrypt, "!", "*", "$2b$12$abcdefghijklmnopqrstuv"] {
+            assert!(super::looks_hashed(fine), "{fine}");
+        }
+        for plain in ["plaintext", "a$b", &sha512.replacen("aaaaa", "+++++", 1), &sha512[..sha512.len() - 1], "$6$a:b$c"] {
+            assert!(!super::looks_hashed(plain), "{plain}");
+        }
     }
 }

@@ -48,6 +48,7 @@ impl Module for PostgresqlQuery {
         let path = args.search_path.as_ref().map(|names| names.iter().map(|name| quoted_name(name.trim())).collect::<Vec<_>>().join(", "));
         let path = path.map_or_else(String::new, |names| format!("SET search_path TO {names}; "));
         let (mut results, mut touched) = (Vec::new(), 0);
+        let mut changed = false;
         let mut last = String::new();
         for query in &given {
             let sql = filled(query, args.positional_args.as_deref(), args.named_args.as_ref())?;
@@ -73,12 +74,14 @@ impl Module for PostgresqlQuery {
                 Ok(())
             })?;
             touched += done;
+            changed |= done > 0 || !counts_rows(sql) || sys.backend().is_dry();
             results.push(rows(&outcome));
         }
         let verb = last.split_whitespace().next().unwrap_or_default().to_uppercase();
         let all = Value::list(results.clone());
         Ok(Output::new()
             .with("query", last)
+            .with("changed", changed)
             .with("query_list", Value::list(given))
             .with("query_result", results.pop().unwrap_or_default())
             .with("query_all_results", all)
@@ -86,6 +89,12 @@ impl Module for PostgresqlQuery {
             .with("statusmessage", format!("{verb} {touched}"))
             .with("execution_time_ms", Value::list(Vec::<Value>::new())))
     }
+}
+
+/// Whether a statement changes the rows that it counts, and nothing when it counts none.
+fn counts_rows(sql: &str) -> bool {
+    let first = sql.split_whitespace().next().unwrap_or_default().to_uppercase();
+    matches!(first.as_str(), "INSERT" | "UPDATE" | "DELETE" | "MERGE" | "COPY")
 }
 
 fn reads_only(sql: &str) -> bool {

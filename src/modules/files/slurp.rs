@@ -39,11 +39,18 @@ pub(super) fn require_file(path: &Path, sys: &System) -> Result<()> {
         other => other?,
     };
     match found {
+        None if is_below_a_file(path, sys) => refused(format!("Unable to slurp file: {shown}")),
         None => refused(format!("File not found: {shown}")),
         Some(found) if found.is_directory() => refused(format!("Source is a directory and must be a file: {shown}")),
         Some(_) if !sys.query_access(path)?.readable => refused(format!("File is not readable: {shown}")),
         Some(_) => Ok(()),
     }
+}
+
+/// Whether what should be a folder above the path is none.
+fn is_below_a_file(path: &Path, sys: &System) -> bool {
+    let above = path.ancestors().skip(1).find_map(|above| sys.query_file(above).ok().flatten());
+    above.is_some_and(|found| !found.is_directory())
 }
 
 #[cfg(test)]
@@ -62,6 +69,8 @@ mod tests {
     fn what_is_no_file_is_refused_by_name() {
         let mut machine = Machine::new(Overlay::empty().with_directory("/d"));
         assert_eq!(machine.refusal("slurp: { src: /x }"), "File not found: /x");
+        let mut below = Machine::new(Overlay::empty().with_file("/f", ""));
+        assert_eq!(below.refusal("slurp: { src: /f/x }"), "Unable to slurp file: /f/x");
         assert_eq!(machine.refusal("slurp: { src: /d }"), "Source is a directory and must be a file: /d");
     }
 }

@@ -63,6 +63,9 @@ impl Module for Stat {
             return Ok(Output::new().with("stat", Value::map([("exists", false)])));
         };
         let mut values = stat_values(&found, sys);
+        for (name, number) in [("blocks", found.blocks), ("block_size", found.block_size), ("device_type", found.stands_for)] {
+            values.insert(name, number);
+        }
         values.insert("exists", true);
         values.insert("path", path.to_string_lossy().into_owned());
         let access = sys.query_access(path)?;
@@ -158,6 +161,7 @@ mod tests {
         assert_eq!(told.get("checksum").and_then(Value::as_str), Some("a9993e364706816aba3e25717850c26c9cd0d89d"));
         assert_eq!(told.get("mode").and_then(Value::as_str), Some("0644"));
         assert_eq!((told.get("isreg"), told.get("xusr")), (Some(&true.into()), Some(&false.into())));
+        assert_eq!((told.get("blocks"), told.get("device_type")), (Some(&1.into()), Some(&0.into())));
         assert_eq!(told.get("pw_name").and_then(Value::as_str), Some("root"));
     }
 
