@@ -16,9 +16,10 @@ fn declared(text: &str) -> Json {
     let mut out = String::new();
     let mut rest = text;
     while let Some((before, after)) = rest.split_once("{{") {
-        let (_, after) = after.split_once("}}").expect("an expression ends");
+        let (expression, after) = after.split_once("}}").expect("an expression ends");
         out.push_str(before);
-        out.push_str("filled-in-secret");
+        let is_secret = expression.contains("secret") || expression.contains("password");
+        out.push_str(if is_secret { "filled-in-secret" } else { "filled-in-name" });
         rest = after;
     }
     serde_saphyr::from_str(&(out + rest)).expect("it is YAML")

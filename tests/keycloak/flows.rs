@@ -96,11 +96,11 @@ fn never_locked_out(server: &Server) {
     let declared = |steps: &[&str]| {
         let mut executions = vec![json!({"authenticator": "auth-cookie", "requirement": "ALTERNATIVE"})];
         executions.extend(steps.iter().map(|step| json!({"authenticator": step, "requirement": "DISABLED"})));
-        executions.push(json!({"flowAlias": "forms", "requirement": "ALTERNATIVE"}));
+        executions.push(json!({"flowAlias": "our forms", "requirement": "ALTERNATIVE"}));
         json!({
             "authenticationFlows": [
                 {"alias": "ours", "providerId": "basic-flow", "topLevel": true, "authenticationExecutions": executions},
-                {"alias": "forms", "providerId": "basic-flow", "authenticationExecutions": [{"authenticator": "auth-username-password-form", "requirement": "REQUIRED"}]},
+                {"alias": "our forms", "providerId": "basic-flow", "authenticationExecutions": [{"authenticator": "auth-username-password-form", "requirement": "REQUIRED"}]},
             ],
             "browserFlow": "ours",
             "clients": [{"clientId": "app", "publicClient": true, "redirectUris": ["https://app.test/cb"]}],

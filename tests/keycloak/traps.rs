@@ -201,5 +201,5 @@ fn many_groups(server: &Server) {
     declared["groups"][7]["attributes"]["n"] = json!(["x"]);
     declared["groups"][9]["subGroups"].as_array_mut().expect("a list").pop();
     let text = realm.plan_text(declared);
-    assert!(text.contains("0 to add, 1 to change, 1 to delete, 1638 the same"), "{text}");
+    assert!(text.contains("0 to add, 1 to change, 1 to delete, 1639 the same"), "{text}");
 }
