@@ -39,7 +39,7 @@ fn story(output: &Output) -> Vec<String> {
             // Of a failure the first line is enough: its words are compared by the playbooks themselves.
             let is_failure = starts(&["fatal: ", "failed: "]);
             let line = if is_failure { line.split(" => ").next().unwrap_or(line) } else { line };
-            story.last_mut().expect("results stand below a banner").push(line.trim_end().to_owned());
+            story.last_mut().expect("results stand below a banner").push(in_order(line.trim_end()));
             is_kept = !is_failure;
         } else if line.starts_with('[') || line.starts_with("Origin: ") {
             is_kept = false;
@@ -51,6 +51,14 @@ fn story(output: &Output) -> Vec<String> {
         part[1..].sort();
     }
     story.into_iter().flatten().collect()
+}
+
+/// `included: FILE for HOSTS`: ansible-core names the hosts as their results came in.
+fn in_order(line: &str) -> String {
+    let Some((file, hosts)) = line.strip_prefix("included: ").and_then(|rest| rest.rsplit_once(" for ")) else { return line.to_owned() };
+    let mut hosts: Vec<&str> = hosts.split(", ").collect();
+    hosts.sort_unstable();
+    format!("included: {file} for {}", hosts.join(", "))
 }
 
 fn compare(arguments: &[&str]) {

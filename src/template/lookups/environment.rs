@@ -1,5 +1,6 @@
 //! Lookups in the variables and the environment: `env`, `vars`, `varnames`, `config`, `inventory_hostnames`.
 
+use crate::base::Value;
 use std::sync::Arc;
 
 use super::super::containers::Dict;
@@ -74,13 +75,28 @@ fn config(terms: Vec<Val>, options: Options, scope: &Arc<Scope>) -> Outcome<Vec<
     let mut found = Vec::new();
     for term in terms {
         let name = term.text()?;
-        match ((scope.context.controller.setting)(&name), missing.as_ref()) {
+        let setting = match options.text("plugin_name")? {
+            Some(plugin) => of_plugin(&plugin, &name, scope),
+            None => (scope.context.controller.setting)(&name),
+        };
+        match (setting, missing.as_ref()) {
             (Some(value), _) => found.push(Val::from_value(&value)),
             (None, "warn" | "skip") => {}
             (None, _) => return Err(Fault::failed(format!("there is no setting `{name}`"))),
         }
     }
     Ok(found)
+}
+
+/// An option of a plugin, by the core's setting of that name; the plugin's own default where that is empty.
+fn of_plugin(plugin: &str, option: &str, scope: &Scope) -> Option<Value> {
+    let value = (scope.context.controller.setting)(&format!("DEFAULT_{}", option.to_uppercase()))?;
+    let is_unset = value.is_null() || value.as_str().is_some_and(str::is_empty);
+    Some(match (plugin.rsplit('.').next(), option) {
+        (Some("sudo"), "become_flags") if is_unset => "-H -S -n".into(),
+        (Some(program), "become_exe") if is_unset => program.into(),
+        _ => value,
+    })
 }
 
 /// The hosts of patterns: names, groups, globs, `all`, with `:`, `!` and `&` between them, from `groups` as the inventory gives it.
