@@ -157,7 +157,7 @@ fn an_archive_with_a_wrong_checksum_is_refused_from_a_file_and_from_a_server() {
 #[test]
 fn an_option_that_keycloak_no_longer_has_is_refused_with_its_successor() {
     let host = bare_host();
-    let play = "- hosts: all\n  gather_facts: false\n  tasks:\n    - ansible.builtin.import_role: {name: keycloak, tasks_from: install}\n      \
+    let play = "- hosts: all\n  tasks:\n    - ansible.builtin.import_role: {name: keycloak, tasks_from: install}\n      \
                 vars: {keycloak_options: {proxy: edge, log-level: info}}\n";
     let said = ["roles/keycloak/tasks/install.yml", "has no option proxy (`keycloak_options`)", "`keycloak_proxy_headers`"];
     Project::new().play(play, &host.inventory(), &only(&host)).failed(2, &said);
@@ -245,7 +245,7 @@ fn the_agent_works_where_names_come_from_systemd_and_sssd() {
         "- hosts: all\n  tasks:\n    - ansible.builtin.user: {{name: app, shell: /bin/sh}}\n    - ansible.builtin.group: {{name: team}}\n\
          \x20   - ansible.builtin.copy: {{content: x, dest: /srv/x, owner: app, group: team, mode: '0640'}}\n\
          \x20   - ansible.builtin.getent: {{database: passwd, key: app}}\n\
-         \x20   - ansible.builtin.command: id -un\n      become: true\n      become_user: app\n      become_method: ansible.builtin.su\n\
+         \x20   - ansible.builtin.command: id -un\n      become: true\n      become_user: app\n      become_method: ansible.builtin.su\n      when: not ansible_check_mode\n\
          \x20   - ansible.builtin.lineinfile: {{path: /etc/hosts, line: '{} files.lab.test'}}\n\
          \x20   - ansible.builtin.get_url: {{url: 'http://files.lab.test:{port}/x', dest: /srv/got, mode: '0644'}}\n\
          \x20   - ansible.builtin.wait_for: {{host: files.lab.test, port: {port}, timeout: 5}}\n",
