@@ -58,7 +58,13 @@ impl Module for Debconf {
             (Some(known), _) => Some(known.to_text()),
             (None, _) => None,
         };
-        if existing.is_some_and(|existing| normal(kind, &existing) == normal(kind, &wanted)) {
+        // Choices given as a list may stand in any order; as text they are compared as they stand.
+        let same = match value {
+            Value::List(_) => existing.as_deref().map(sorted_choices).as_deref() == Some(wanted.as_str()),
+            _ if kind == "boolean" => existing.is_some_and(|existing| existing.to_lowercase() == wanted),
+            _ => existing.as_deref() == Some(wanted.as_str()),
+        };
+        if same {
             return Ok(Output::new().message("").with("current", previous));
         }
         let line = format!("{} {question} {kind} {wanted}", args.name);
@@ -96,17 +102,10 @@ fn wanted(kind: &str, value: &Value) -> Result<String> {
     }
 }
 
-/// Answers that mean the same as the same text: `True` is `true`, and choices may stand in any order.
-fn normal(kind: &str, text: &str) -> String {
-    match kind {
-        "boolean" => text.to_lowercase(),
-        "multiselect" => {
-            let mut items: Vec<&str> = text.split(',').map(str::trim).collect();
-            items.sort_unstable();
-            items.join(", ")
-        }
-        _ => text.to_owned(),
-    }
+fn sorted_choices(text: &str) -> String {
+    let mut items: Vec<&str> = text.split(',').map(str::trim).collect();
+    items.sort_unstable();
+    items.join(", ")
 }
 
 /// The questions of a package and their answers; passwords are shown as stars by debconf itself.
@@ -143,6 +142,7 @@ mod tests {
         let mut machine = machine();
         let mut changes = |task: &str| machine.task(&format!("debconf: {{ name: tz, {task} }}")).expect("runs").effects.len();
         assert_eq!(changes("question: zone, vtype: multiselect, value: [a, b]"), 0);
+        assert_eq!(changes("question: zone, vtype: multiselect, value: 'a, b'"), 1);
         assert_eq!(changes("question: ok, vtype: boolean, value: true"), 0);
         assert_eq!(changes("question: new, vtype: select, value: x"), 1);
     }
