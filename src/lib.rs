@@ -1,7 +1,7 @@
 //! Hostler: an orchestrator and provisioning agent that speaks Ansible's language.
 //!
-//! Layers, each may use those above it only: `base`; `wire`, `system`, `yaml`, `vault`; `language`, `template`, `inventory`, `modules`,
-//! `keycloak`; `agent`, `transport`, `history`, `report`; `engine`, `lab`; `cli`. `tests/architecture.rs` holds the code to it.
+//! From the ground up, each room uses those of the floors below it: `base`; `wire`, `system`, `yaml`, `vault`; `language`, `template`, `inventory`,
+//! `keycloak`; `modules`; `agent`, `transport`, `history`; `report`; `engine`, `lab`; `cli`. `tests/architecture.rs` holds the code to it.
 
 pub mod agent;
 pub mod base;
