@@ -1,7 +1,7 @@
 """Measures a playbook that is applied already, with each tool in turn on the same lab hosts, and writes docs/performance.md.
 
 Usage: run.py [--runs N] [--hosts N] [--delays 0,100] [--tools NAME,…] [--write FILE]      `make bench` does it all
-Every tool is run twice to warm up; a measured run that changes anything, or fails, ends the measurement.
+Every tool is run once to warm up; a measured run that changes anything, or fails, ends the measurement.
 """
 
 import argparse
@@ -101,8 +101,7 @@ class Bench:
         return took
 
     def measure(self, tool, runs):
-        for _ in range(2):
-            self.run(tool, must_be_quiet=False)
+        self.run(tool, must_be_quiet=False)
         return [self.run(tool, must_be_quiet=True) for _ in range(runs)]
 
 
@@ -129,7 +128,7 @@ def section(results, arguments):
     return (
         f"## A playbook that is applied already\n\n"
         f"On {machine()}: `bench/common.yml` (22 tasks, 28 with their loops) on {arguments.hosts} lab host(s). "
-        f"Median of {arguments.runs} runs after two to warm up; every run reports 0 changed.\n"
+        f"Median of {arguments.runs} runs after one to warm up; every run reports 0 changed.\n"
         f"Delay is added by `bench/delay.py`, a relay that holds every byte back. {versions()}.\n\n"
         f"{table(results, arguments.tools, arguments.delays)}\n\n"
         f"The commands, in `bench/`:\n\n    hostler run -i INVENTORY common.yml\n    ansible-playbook -i INVENTORY common.yml"
