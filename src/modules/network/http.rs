@@ -139,7 +139,7 @@ impl Request {
             client_cert: options.client_cert.as_deref(),
             client_key: options.client_key.as_deref(),
         };
-        let mut builder = Client::builder()
+        let mut builder = super::hosts_file::client_builder(sys)
             .tls_backend_preconfigured(tls::client_config(&trust, sys)?)
             .redirect(redirect::Policy::none())
             .connect_timeout(self.timeout)

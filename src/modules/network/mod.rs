@@ -3,6 +3,7 @@
 pub mod get_url;
 pub mod git;
 pub mod git_repository;
+mod hosts_file;
 pub mod http;
 pub mod iptables;
 pub mod iptables_rule;
