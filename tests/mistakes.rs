@@ -88,6 +88,7 @@ fn what_may_be_defined_or_may_not_run_is_let_pass() {
         "    - ansible.builtin.command: echo {{ each }} {{ at }}\n      loop: [1]\n      loop_control: {loop_var: each, index_var: at}\n",
         // A run that works here too may make the file on its way.
         "    - ansible.builtin.command: touch files/made\n      delegate_to: localhost\n    - ansible.builtin.copy: {src: made, dest: /tmp/x}\n",
+        "    - block:\n        - ansible.builtin.command: touch files/made\n          delegate_to: localhost\n      rescue: [{debug: {}}]\n    - ansible.builtin.copy: {src: made, dest: /tmp/x}\n",
         "    - ansible.builtin.copy: {src: on_the_host, dest: /tmp/x, remote_src: true}\n",
     ];
     for text in passes {

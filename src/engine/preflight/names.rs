@@ -61,34 +61,9 @@ struct Needed<'a> {
 
 impl Needed<'_> {
     fn entry(&mut self, entry: &Entry) {
-        let play = &entry.play;
-        if !super::has_hosts(self.run, play) {
-            return;
+        for task in super::uncaught_tasks(self.run, &entry.play) {
+            self.task(&task, entry);
         }
-        for block in &play.roles {
-            self.block(block, entry);
-        }
-        // Handlers may never be notified.
-        for items in [&play.pre_tasks, &play.tasks, &play.post_tasks] {
-            self.items(items, entry);
-        }
-    }
-
-    fn items(&mut self, items: &[Item], entry: &Entry) {
-        for item in items {
-            match item {
-                Item::Task(task) => self.task(task, entry),
-                Item::Block(block) => self.block(block, entry),
-            }
-        }
-    }
-
-    /// What a `rescue` catches may fail, and a `rescue` may never run.
-    fn block(&mut self, block: &Block, entry: &Entry) {
-        if block.rescue.is_empty() {
-            self.items(&block.body, entry);
-        }
-        self.items(&block.always, entry);
     }
 
     fn task(&mut self, task: &Task, entry: &Entry) {

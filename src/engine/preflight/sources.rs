@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::base::{Diagnostic, Node};
 use crate::engine::state::Run;
-use crate::language::{Block, Entry, Item, Task};
+use crate::language::{Entry, Item, Task};
 
 use super::{is_prepared, names};
 
@@ -31,36 +31,18 @@ impl Search<'_> {
         self.works_here |= is_local(&play.hosts) && play.hosts.as_seq().is_none();
         self.works_here |= play.hosts.as_seq().is_some_and(|hosts| hosts.iter().any(is_local));
         self.works_here |= self.run.request.settings.transport == "local";
-        if !super::has_hosts(self.run, play) {
-            return;
+        let lists = [&play.pre_tasks, &play.tasks, &play.post_tasks, &play.handlers].into_iter().flatten().flat_map(Item::tasks);
+        let of_roles = play.roles.iter().cloned().map(Item::Block).flat_map(|role| role.tasks());
+        self.works_here |= lists.chain(of_roles).any(|task| {
+            let is_elsewhere = ["delegate_to", "connection", "local_action"].iter().any(|word| task.keyword(word).is_some());
+            is_elsewhere || task.short_action() == "fetch"
+        });
+        for task in super::uncaught_tasks(self.run, play) {
+            self.task(&task, entry);
         }
-        for block in &play.roles {
-            self.block(block, entry);
-        }
-        for items in [&play.pre_tasks, &play.tasks, &play.post_tasks] {
-            self.items(items, entry);
-        }
-    }
-
-    fn items(&mut self, items: &[Item], entry: &Entry) {
-        for item in items {
-            match item {
-                Item::Task(task) => self.task(task, entry),
-                Item::Block(block) => self.block(block, entry),
-            }
-        }
-    }
-
-    fn block(&mut self, block: &Block, entry: &Entry) {
-        if block.rescue.is_empty() {
-            self.items(&block.body, entry);
-        }
-        self.items(&block.always, entry);
     }
 
     fn task(&mut self, task: &Task, entry: &Entry) {
-        self.works_here |= ["delegate_to", "connection", "local_action"].iter().any(|word| task.keyword(word).is_some());
-        self.works_here |= task.short_action() == "fetch";
         if is_prepared(task) || !names::is_sure_to_be_selected(self.run, task) {
             return;
         }
