@@ -15,8 +15,13 @@ fn check(files: &[(&str, &str)]) -> (i32, String) {
 }
 
 fn run(folder: &Path) -> (i32, String) {
+    run_with(folder, &[])
+}
+
+fn run_with(folder: &Path, arguments: &[&str]) -> (i32, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_hostler"))
         .args(["run", "site.yml", "-i", "nowhere.invalid,", "--syntax-check"])
+        .args(arguments)
         .current_dir(folder)
         .env("XDG_STATE_HOME", folder)
         .env("XDG_DATA_HOME", folder)
@@ -67,6 +72,63 @@ fn all_mistakes_are_told_at_once() {
     for mistake in ["`first` is undefined", "`second` is undefined", "there is no file `nothing`"] {
         assert!(said.contains(mistake), "{mistake}: {said}");
     }
+}
+
+#[test]
+fn an_unknown_module_hides_no_other_mistake_and_all_are_counted() {
+    let site = tasks(
+        "    - nosuchmodule: {a: 1}\n    - ansible.builtin.command: echo {{ first }}\n      args: {chdir: /tmp}\n    - ansible.builtin.include_tasks: gone.yml\n    - ansible.builtin.file: {path: /tmp/x, mode: 644}\n",
+    );
+    let (code, said) = check(&[("site.yml", &site)]);
+    assert_eq!(code, 4, "{said}");
+    for mistake in ["'nosuchmodule'", "`first` is undefined", "there is no file `gone.yml`", "3 errors, 1 warning. No host was touched."] {
+        assert!(said.contains(mistake), "{mistake}: {said}");
+    }
+}
+
+/// A vault file or text of the password `right`; the project's own password file says `wrong`.
+fn sealed(folder: &Path, arguments: &[&str]) -> String {
+    std::fs::write(folder.join("right"), "right").unwrap();
+    std::fs::write(folder.join("wrong"), "wrong").unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_hostler"))
+        .args(["vault", arguments[0], "--vault-password-file", "right"])
+        .args(&arguments[1..])
+        .current_dir(folder)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+#[test]
+fn a_wrong_vault_password_is_told_before_any_host_is_touched() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = sealed(folder.path(), &["encrypt_string", "--name", "inline", "secret"]).replace('\n', "\n    ");
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    std::fs::create_dir_all(folder.path().join("group_vars")).unwrap();
+    let files = ["group_vars/all.yml", "given.yml", "included.yml"];
+    for file in files {
+        write(file, "of_file: secret\n");
+        sealed(folder.path(), &["encrypt", file]);
+    }
+    write(
+        "site.yml",
+        &format!(
+            "- hosts: all\n  vars_files: [given.yml]\n  vars:\n    {text}\n  tasks:\n    - ansible.builtin.command: touch /tmp/x\n    - ansible.builtin.include_vars: included.yml\n    - ansible.builtin.command: echo {{{{ inline }}}}\n"
+        ),
+    );
+    let (code, said) = run_with(folder.path(), &["--vault-password-file", "wrong"]);
+    assert_eq!(code, 4, "{said}");
+    for file in files {
+        assert!(said.contains(&format!("{file}:1:1")), "{file}: {said}");
+    }
+    let (code, _) = run_with(folder.path(), &["--vault-password-file", "right"]);
+    assert_eq!(code, 0, "with the right one it passes");
+
+    std::fs::remove_file(folder.path().join("group_vars/all.yml")).unwrap();
+    write("site.yml", &format!("- hosts: all\n  vars:\n    {text}\n  tasks:\n    - ansible.builtin.command: echo {{{{ inline }}}}\n"));
+    let (code, said) = run_with(folder.path(), &["--vault-password-file", "wrong"]);
+    assert!(code == 4 && said.contains(" --> site.yml:3:20"), "{said}");
 }
 
 #[test]

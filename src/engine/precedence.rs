@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::base::Diagnostic;
 use crate::language::Vars;
 
 use super::settings::HashBehaviour;
@@ -10,18 +11,14 @@ use super::state::{Run, read};
 /// Group variables by depth and priority (inventory, then `group_vars` beside the inventory, then beside the playbook; `all` below the other
 /// groups), then the host's own the same way.
 ///
-/// A file that cannot be read is told once, and its variables are missing.
-pub fn inventory_vars(run: &Run, host: &Arc<str>) -> Vars {
+/// # Errors
+/// A file cannot be read, parsed or decrypted.
+pub fn inventory_vars(run: &Run, host: &Arc<str>) -> Result<Vars, Diagnostic> {
     let merges = run.request.settings.hash_behaviour == HashBehaviour::Merge;
     let mut merged = Vars::new();
-    match read(&run.inventory).layers(host, &run.playbook_folders) {
-        Ok(layers) => {
-            for layer in layers {
-                let layer = layer.variables.iter().map(|(name, node)| (name.clone(), node.clone()));
-                super::combine::extend(&mut merged, layer, merges);
-            }
-        }
-        Err(diagnostic) => run.warn(diagnostic),
+    for layer in read(&run.inventory).layers(host, &run.playbook_folders)? {
+        let layer = layer.variables.iter().map(|(name, node)| (name.clone(), node.clone()));
+        super::combine::extend(&mut merged, layer, merges);
     }
-    merged
+    Ok(merged)
 }

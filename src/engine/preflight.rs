@@ -1,12 +1,14 @@
-//! What can be known before any host is touched: every module and option, undefined variables, files that are not there.
+//! What can be known before any host is touched: every module and option, undefined variables, files that are not there or cannot be read.
 
 mod names;
 mod sources;
+mod variables;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::base::{Diagnostic, Help, NodeKind, Span};
+use crate::inventory::Limit;
 use crate::language::{Block, Entry, Item, Play, Task};
 use crate::modules;
 use crate::template::SearchPath;
@@ -16,20 +18,24 @@ use super::keywords::list_of;
 use super::meta;
 use super::state::{Run, read};
 
-/// Variables that nothing defines and files that are not there, in all plays of a run.
+/// Variables that nothing defines, files that are not there and secrets that no password opens, in all plays of a run.
 pub fn check_run<'a>(run: &Arc<Run>, entries: impl Iterator<Item = &'a Entry> + Clone) -> Vec<Diagnostic> {
-    let mut findings = names::check(run, entries.clone());
+    let mut findings = variables::check(run, entries.clone());
+    findings.extend(names::check(run, entries.clone()));
     findings.extend(sources::check(run, entries));
     findings
 }
 
 /// Whether the play is for somebody, as far as is known: one for nobody reads nothing.
 fn has_hosts(run: &Run, play: &Play) -> bool {
+    hosts(run, play, None).is_none_or(|hosts| !hosts.is_empty())
+}
+
+/// The hosts of the play's pattern; `None` where only the run can tell them.
+fn hosts(run: &Run, play: &Play, limit: Option<&Limit>) -> Option<Vec<Arc<str>>> {
     let patterns = list_of(&play.hosts);
-    let Some(patterns) = patterns.iter().map(|node| node.as_str().filter(|_| !node.is_template())).collect::<Option<Vec<_>>>() else {
-        return true;
-    };
-    read(&run.inventory).select(&patterns, None).is_ok_and(|selection| !selection.hosts.is_empty())
+    let patterns = patterns.iter().map(|node| node.as_str().filter(|_| !node.is_template())).collect::<Option<Vec<_>>>()?;
+    Some(read(&run.inventory).select(&patterns, limit).map(|selection| selection.hosts).unwrap_or_default())
 }
 
 /// Everything that is wrong with a play's tasks. What would only be refused when the task runs is a warning where the playbook is prepared

@@ -52,7 +52,9 @@ pub fn run(request: RunRequest, journal: &Journal) -> u8 {
                 }
             },
             Err(refusal) => {
+                let (errors, warnings) = (refusal.findings.len(), refusal.warned);
                 refusal.findings.into_iter().for_each(|diagnostic| journal.event(Event::Finding { diagnostic }));
+                journal.event(Event::Refused { errors, warnings });
                 refusal.code
             }
         }
@@ -98,10 +100,12 @@ type Playbook = (Arc<str>, Vec<Entry>);
 struct Refusal {
     code: u8,
     findings: Vec<Diagnostic>,
+    /// Warnings that were told beside them.
+    warned: usize,
 }
 
 fn prepare(request: RunRequest, journal: &Journal) -> Result<(Arc<Run>, Vec<Playbook>), Refusal> {
-    let one = |diagnostic: Diagnostic| Refusal { code: code::PARSER, findings: vec![diagnostic] };
+    let one = |diagnostic: Diagnostic| Refusal { code: code::PARSER, findings: vec![diagnostic], warned: 0 };
     let templar = Templar::new();
     let controller = Arc::new(controller(&request));
     let loader = loader(&request);
@@ -138,8 +142,8 @@ fn prepare(request: RunRequest, journal: &Journal) -> Result<(Arc<Run>, Vec<Play
         jobs: Arc::default(),
         request,
     });
-    let playbooks = read_playbooks(&run).map_err(|findings| Refusal { code: code::PARSER, findings })?;
-    targets::check(&run, &playbooks).map_err(|finding| Refusal { code: code::ERROR, findings: vec![finding] })?;
+    let playbooks = read_playbooks(&run)?;
+    targets::check(&run, &playbooks).map_err(|finding| Refusal { code: code::ERROR, findings: vec![finding], warned: 0 })?;
     if run.request.flush_cache {
         let hosts: Vec<Arc<str>> = read(&run.inventory).hosts().map(|host| host.name.clone()).collect();
         hosts.iter().for_each(|host| run.clear_facts(&run.host(host)));
@@ -312,7 +316,7 @@ fn cache_folder() -> PathBuf {
 }
 
 /// All plays of all playbooks; everything that is wrong with them at once.
-fn read_playbooks(run: &Arc<Run>) -> Result<Vec<Playbook>, Vec<Diagnostic>> {
+fn read_playbooks(run: &Arc<Run>) -> Result<Vec<Playbook>, Refusal> {
     let render = |node: &Node, scope: &Arc<Scope>| render_static(run, node, scope);
     let mut parser = Parser::new(&run.loader, &run.roles, &render);
     let mut playbooks = Vec::new();
@@ -329,17 +333,19 @@ fn read_playbooks(run: &Arc<Run>) -> Result<Vec<Playbook>, Vec<Diagnostic>> {
         }
     }
     let mut findings = parser.findings;
+    let is_whole = findings.iter().all(|finding| !finding.is_error());
     for (_, entries) in &playbooks {
         for entry in entries {
             findings.extend(preflight::check(&entry.play));
         }
     }
-    if findings.iter().all(|finding| !finding.is_error()) && matches!(run.request.mode, Mode::Run | Mode::SyntaxCheck) {
+    if is_whole && matches!(run.request.mode, Mode::Run | Mode::SyntaxCheck) {
         findings.extend(preflight::check_run(run, playbooks.iter().flat_map(|(_, entries)| entries)));
     }
     let (errors, warnings): (Vec<_>, Vec<_>) = findings.into_iter().partition(Diagnostic::is_error);
+    let warned = warnings.len();
     warnings.into_iter().for_each(|warning| run.warn(warning));
-    if errors.is_empty() { Ok(playbooks) } else { Err(errors) }
+    if errors.is_empty() { Ok(playbooks) } else { Err(Refusal { code: code::PARSER, findings: errors, warned }) }
 }
 
 /// Renders what must be known before a play runs: with extra variables and those written around it.

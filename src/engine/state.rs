@@ -228,12 +228,17 @@ impl Run {
         }
     }
 
-    /// What the inventory says of a host, `group_vars` and `host_vars` included, merged in Ansible's order.
+    /// What the inventory says of a host, `group_vars` and `host_vars` included, merged in Ansible's order. A file of them that cannot be
+    /// read ends the run: without it a host might be set up as another.
     pub fn inventory_vars(&self, host: &HostState) -> Arc<Vars> {
         if let Some(known) = read(&host.inventory_vars).as_ref() {
             return known.clone();
         }
-        let merged = Arc::new(super::precedence::inventory_vars(self, &host.name));
+        let merged = super::precedence::inventory_vars(self, &host.name).unwrap_or_else(|broken| {
+            lock(&self.broken).get_or_insert(broken);
+            Vars::new()
+        });
+        let merged = Arc::new(merged);
         *write(&host.inventory_vars) = Some(merged.clone());
         merged
     }

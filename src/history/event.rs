@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::{Diagnostic, Map, Span, Value};
 
+mod subject;
+
 /// A task as it runs in this run: a task of an include that runs twice has two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct TaskId(pub u64);
@@ -87,6 +89,11 @@ pub enum Event {
     /// Something found by the checks before any host is touched, or an error that ends the run.
     Finding {
         diagnostic: Diagnostic,
+    },
+    /// The run does not begin, for what was found before; no host was touched.
+    Refused {
+        errors: usize,
+        warnings: usize,
     },
     /// Plain text for the reader that is no event of a task: the lists of `--list-tasks`, what `-v` tells.
     Message {
@@ -324,6 +331,12 @@ impl TaskResult {
     }
 }
 
+impl Event {
+    pub fn warning(diagnostic: Diagnostic) -> Self {
+        Event::Notice(Notice::warning(diagnostic))
+    }
+}
+
 impl Notice {
     pub fn warning(diagnostic: Diagnostic) -> Self {
         Notice { kind: NoticeKind::Warning, diagnostic }
@@ -331,62 +344,6 @@ impl Notice {
 
     pub fn deprecation(diagnostic: Diagnostic) -> Self {
         Notice { kind: NoticeKind::Deprecation, diagnostic }
-    }
-}
-
-impl Event {
-    pub fn warning(diagnostic: Diagnostic) -> Self {
-        Event::Notice(Notice::warning(diagnostic))
-    }
-
-    /// The host that the event is about, when it is about one.
-    pub fn host(&self) -> Option<&Arc<str>> {
-        match self {
-            Event::HostTaskStarted { host, .. }
-            | Event::Output { host, .. }
-            | Event::Retry { host, .. }
-            | Event::Async { host, .. }
-            | Event::HandlerNotified { host, .. }
-            | Event::Link { host, .. } => Some(host),
-            Event::ItemResult(result) | Event::HostResult(result) => Some(&result.host),
-            Event::RunStarted(_)
-            | Event::PlaybookStarted { .. }
-            | Event::PlayStarted(_)
-            | Event::NoHostsMatched
-            | Event::NoHostsRemaining
-            | Event::TaskStarted(_)
-            | Event::Included { .. }
-            | Event::Notice(_)
-            | Event::Finding { .. }
-            | Event::Message { .. }
-            | Event::Recap(_)
-            | Event::RunFinished { .. } => None,
-        }
-    }
-
-    /// The task that the event is about, when it is about one.
-    pub fn task(&self) -> Option<TaskId> {
-        match self {
-            Event::TaskStarted(started) => Some(started.id),
-            Event::HostTaskStarted { task, .. }
-            | Event::Output { task, .. }
-            | Event::Retry { task, .. }
-            | Event::Async { task, .. }
-            | Event::Included { task, .. } => Some(*task),
-            Event::ItemResult(result) | Event::HostResult(result) => Some(result.task),
-            Event::RunStarted(_)
-            | Event::PlaybookStarted { .. }
-            | Event::PlayStarted(_)
-            | Event::NoHostsMatched
-            | Event::NoHostsRemaining
-            | Event::HandlerNotified { .. }
-            | Event::Link { .. }
-            | Event::Notice(_)
-            | Event::Finding { .. }
-            | Event::Message { .. }
-            | Event::Recap(_)
-            | Event::RunFinished { .. } => None,
-        }
     }
 }
 

@@ -39,6 +39,7 @@ impl Event {
             | Event::Async { .. }
             | Event::Included { item: None, .. }
             | Event::HandlerNotified { .. }
+            | Event::Refused { .. }
             | Event::RunFinished { .. } => {}
         }
     }

@@ -119,6 +119,7 @@ impl Sink for AdHoc {
             | Event::Included { .. }
             | Event::HandlerNotified { .. }
             | Event::Link { .. }
+            | Event::Refused { .. }
             | Event::Message { .. }
             | Event::Recap(_)
             | Event::RunFinished { .. } => {}

@@ -35,16 +35,15 @@ pub fn render(diagnostic: &Diagnostic, width: usize, colored: bool) -> String {
     renderer.render(&[group])
 }
 
-/// A summary under the diagnostics of a check: `1 error, 2 warnings`.
-pub fn count(diagnostics: &[Diagnostic]) -> String {
-    let errors = diagnostics.iter().filter(|diagnostic| diagnostic.is_error()).count();
-    let warnings = diagnostics.len() - errors;
+/// The line under the diagnostics of a run that does not begin: `1 error, 2 warnings. No host was touched.`
+pub fn refusal(errors: usize, warnings: usize) -> String {
     let plural = |number: usize, word: &str| format!("{number} {word}{}", if number == 1 { "" } else { "s" });
-    match (errors, warnings) {
-        (errors, 0) => plural(errors, "error"),
-        (0, warnings) => plural(warnings, "warning"),
-        (errors, warnings) => format!("{}, {}", plural(errors, "error"), plural(warnings, "warning")),
-    }
+    let found: Vec<String> = [(errors, "error"), (warnings, "warning")]
+        .into_iter()
+        .filter(|(number, _)| *number > 0)
+        .map(|(number, word)| plural(number, word))
+        .collect();
+    format!("{}. No host was touched.", found.join(", "))
 }
 
 fn helps<'a>(diagnostic: &'a Diagnostic, meant_is_shown: bool, mut group: Group<'a>) -> Group<'a> {
@@ -218,7 +217,7 @@ mod tests {
 
     #[test]
     fn findings_are_counted() {
-        let findings = [Diagnostic::error("a"), Diagnostic::warning("b"), Diagnostic::warning("c")];
-        assert_eq!(count(&findings), "1 error, 2 warnings");
+        assert_eq!(refusal(1, 2), "1 error, 2 warnings. No host was touched.");
+        assert_eq!(refusal(2, 0), "2 errors. No host was touched.");
     }
 }

@@ -330,6 +330,7 @@ impl Sink for Plain {
                 let text = diagnostic::render(finding, self.options.width, self.screen.colored);
                 self.screen.error_line(&text, None);
             }
+            Event::Refused { errors, warnings } => self.screen.error_line(&diagnostic::refusal(*errors, *warnings), None),
             Event::Message { text, verbosity } => self.verbose(text, *verbosity),
             Event::Recap(recap) => self.recap(recap),
             Event::RunFinished { .. } => {}

@@ -17,7 +17,13 @@ use super::is_prepared;
 pub fn check<'a>(run: &Arc<Run>, entries: impl Iterator<Item = &'a Entry> + Clone) -> Vec<Diagnostic> {
     let mut needed = Needed { run, wanted: Vec::new() };
     entries.clone().for_each(|entry| needed.entry(entry));
-    let mut known = Known { run, names: BTreeSet::new(), is_open: run.request.settings.fact_caching != "memory" };
+    let mut known = Known {
+        run,
+        names: BTreeSet::new(),
+        sealed: Vec::new(),
+        inventory_is_known: false,
+        is_open: run.request.settings.fact_caching != "memory",
+    };
     if needed.wanted.iter().any(|(name, _)| !is_always_there(name)) {
         entries.for_each(|entry| known.entry(entry));
     }
@@ -25,18 +31,30 @@ pub fn check<'a>(run: &Arc<Run>, entries: impl Iterator<Item = &'a Entry> + Clon
         return Vec::new();
     }
     let mut told = BTreeSet::new();
-    let unknown = needed.wanted.into_iter().filter(|(name, span)| {
-        !is_always_there(name) && !known.has(name) && told.insert((name.clone(), span.file.clone(), span.line, span.column))
-    });
-    let unknown: Vec<_> = unknown.collect();
-    unknown
-        .into_iter()
-        .map(|(name, span)| {
-            let close = known.names.iter().map(String::as_str).filter(|other| other.len() > 2);
-            let error = Diagnostic::error(format!("`{name}` is undefined")).at(&span).did_you_mean(&name, close);
-            error.help("no play, role, inventory, file of variables or task of this run defines it")
-        })
-        .collect()
+    let mut once = |span: &Span| told.insert((span.file.clone(), span.line, span.column));
+    let mut unknown = Vec::new();
+    let mut findings = Vec::new();
+    for (name, span) in needed.wanted.into_iter().filter(|(name, _)| !is_always_there(name)) {
+        match known.definition(&name) {
+            Definition::Known => {}
+            Definition::Missing => unknown.extend(once(&span).then_some((name, span))),
+            Definition::Sealed(error) => findings.extend(error.span().is_none_or(&mut once).then_some(error)),
+        }
+    }
+    findings.extend(unknown.into_iter().map(|(name, span)| {
+        let close = known.names.iter().map(String::as_str).filter(|other| other.len() > 2);
+        let error = Diagnostic::error(format!("`{name}` is undefined")).at(&span).did_you_mean(&name, close);
+        error.help("no play, role, inventory, file of variables or task of this run defines it")
+    }));
+    findings
+}
+
+enum Definition {
+    /// It is there, or may be.
+    Known,
+    Missing,
+    /// All that is there are vault texts, and one of them opens with no password that was given.
+    Sealed(Diagnostic),
 }
 
 /// Facts, magic names, and what modules bring as facts without Ansible's prefix.
@@ -121,27 +139,58 @@ pub fn is_sure_to_be_selected(run: &Run, task: &Task) -> bool {
 struct Known<'a> {
     run: &'a Arc<Run>,
     names: BTreeSet<String>,
+    /// Variables that are vault texts, by name.
+    sealed: Vec<(Arc<str>, Node)>,
+    inventory_is_known: bool,
     /// Something may define names that cannot be known before it runs.
     is_open: bool,
 }
 
 impl Known<'_> {
-    fn has(&mut self, name: &str) -> bool {
+    fn definition(&mut self, name: &str) -> Definition {
         if self.names.contains(name) || self.run.extra_vars.contains_key(name) {
-            return true;
+            return Definition::Known;
+        }
+        self.inventory();
+        if self.is_open || self.names.contains(name) {
+            return Definition::Known;
+        }
+        let sealed = self.sealed.iter().filter(|(sealed, _)| sealed.as_ref() == name);
+        let mut opened = sealed.map(|(_, node)| match &node.kind {
+            NodeKind::Vault(cipher) => {
+                (self.run.controller.decrypt)(cipher).map(drop).map_err(|error| Diagnostic { labels: Vec::new(), ..error }.at(&node.span))
+            }
+            _ => Ok(()),
+        });
+        match opened.find(Result::is_err) {
+            Some(Err(error)) => Definition::Sealed(error),
+            _ if self.sealed.iter().any(|(sealed, _)| sealed.as_ref() == name) => Definition::Known,
+            _ => Definition::Missing,
+        }
+    }
+
+    /// What the inventory says of any host.
+    fn inventory(&mut self) {
+        if std::mem::replace(&mut self.inventory_is_known, true) {
+            return;
         }
         let hosts: Vec<Arc<str>> = read(&self.run.inventory).hosts().map(|host| host.name.clone()).collect();
-        let implicit = std::iter::once(Arc::from("localhost"));
-        hosts.into_iter().chain(implicit).any(|host| {
-            let vars = self.run.inventory_vars(&self.run.host(&host));
-            let is_there = vars.contains_key(name);
-            self.names.extend(vars.keys().map(ToString::to_string));
-            is_there
-        })
+        for host in hosts.into_iter().chain([Arc::from("localhost")]) {
+            match crate::engine::precedence::inventory_vars(self.run, &host) {
+                Ok(vars) => self.vars(&vars),
+                // A host that no play is for: its files are nobody's concern, but they may define the name.
+                Err(_) => self.is_open = true,
+            }
+        }
     }
 
     fn vars(&mut self, vars: &Vars) {
-        self.names.extend(vars.keys().map(ToString::to_string));
+        for (name, node) in vars {
+            match node.kind {
+                NodeKind::Vault(_) => self.sealed.push((name.clone(), node.clone())),
+                _ => drop(self.names.insert(name.to_string())),
+            }
+        }
     }
 
     fn entry(&mut self, entry: &Entry) {
@@ -253,7 +302,8 @@ impl Known<'_> {
                 let file = given(&["file"]).filter(|node| !node.is_template()).and_then(Node::as_str);
                 match file.and_then(|file| super::search_path(self.run, task, entry).find("tasks", Path::new(file))) {
                     Some(path) => self.file(&path),
-                    None => self.is_open = true,
+                    // A file that is nowhere defines nothing, and is told of as such.
+                    None => self.is_open |= file.is_none(),
                 }
             }
             "include_role" => {

@@ -260,6 +260,10 @@ impl Sink for Terminal {
                 let Terminal { screen, lanes, .. } = self;
                 lanes.above(|| screen.error_line(&text, None));
             }
+            Event::Refused { errors, warnings } => {
+                let Terminal { screen, lanes, .. } = self;
+                lanes.above(|| screen.error_line(&diagnostic::refusal(*errors, *warnings), None));
+            }
             Event::Message { text, verbosity } if *verbosity == 0 => self.line(text, None),
             Event::Recap(recap) => self.recap(recap),
             Event::RunFinished { .. } => self.lanes.end(),
