@@ -121,3 +121,23 @@ fn a_handler_that_nobody_has_ends_the_run_as_in_ansible() {
 fn a_limit_that_leaves_nobody_is_refused_as_in_ansible() {
     compare(&["--limit", "db", "blocks.yml"]);
 }
+
+#[test]
+fn a_run_starts_at_the_named_task_on_every_host() {
+    compare(&["--start-at-task", "second", "start.yml"]);
+    // Hosts that do not wait for each other come to it each by itself.
+    let free = run(hostler(), &["--start-at-task", "sec*", "-e", "strategy=free", "start.yml"]);
+    let text = String::from_utf8_lossy(&free.stdout);
+    for host in ["web1", "web2", "web3"] {
+        let tasks = if host == "web1" { 3 } else { 2 };
+        assert!(text.contains(&format!("{host}                       : ok={tasks} ")), "{text}");
+    }
+}
+
+#[test]
+fn a_task_to_start_at_that_nobody_has_is_refused_with_the_one_that_was_meant() {
+    let refused = run(hostler(), &["--start-at-task", "secnd", "start.yml"]);
+    let complaints = String::from_utf8_lossy(&refused.stderr);
+    assert!(complaints.contains("no task is named `secnd`") && complaints.contains("did you mean `second`?"), "{complaints}");
+    assert_eq!((refused.status.code(), refused.stdout.is_empty()), (Some(1), true));
+}

@@ -132,6 +132,20 @@ fn a_wrong_vault_password_is_told_before_any_host_is_touched() {
 }
 
 #[test]
+fn a_condition_about_the_inventory_makes_no_mistake_uncertain() {
+    let site = |group: &str| {
+        tasks(&format!(
+            "    - when: \"'{group}' in group_names\"\n      block:\n        - ansible.builtin.apt: {{pakage: x}}\n        - ansible.builtin.command: echo {{{{ greting }}}}\n"
+        ))
+    };
+    let (code, said) = check(&[("site.yml", &site("ungrouped"))]);
+    assert_eq!(code, 4, "{said}");
+    assert!(said.contains("no option `pakage`") && said.contains("`greting` is undefined") && said.contains("2 errors"), "{said}");
+    let (code, said) = check(&[("site.yml", &site("nobody"))]);
+    assert_eq!(code, 0, "what no host does is only warned of: {said}");
+}
+
+#[test]
 fn what_may_be_defined_or_may_not_run_is_let_pass() {
     let passes = [
         // Guarded, or in a branch.

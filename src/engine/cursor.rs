@@ -47,6 +47,8 @@ pub struct Cursor {
     pub due: Mutex<BTreeSet<usize>>,
     last_batch: Mutex<Option<Arc<Batch>>>,
     is_flushing: AtomicBool,
+    /// `--start-at-task` names a task that the host has not come to.
+    pub(super) is_before_start: AtomicBool,
     /// `meta: clear_host_errors` ran in an `always`.
     pub errors_cleared: Arc<AtomicBool>,
 }
@@ -80,6 +82,7 @@ impl Cursor {
             due: Mutex::default(),
             last_batch: Mutex::default(),
             is_flushing: AtomicBool::new(false),
+            is_before_start: AtomicBool::new(play.waits_for_start),
             errors_cleared,
         }
     }

@@ -33,7 +33,7 @@ pub fn show(run: &Arc<Run>, playbooks: &[(Arc<str>, Vec<Entry>)], hosts: bool, t
 
 fn describe(run: &Arc<Run>, entry: &Entry, number: usize, (hosts, tasks, with_tags): (bool, bool, bool)) -> String {
     let play = &entry.play;
-    let context = super::play::play_context(run, entry);
+    let context = super::hostless::play_context(run, entry);
     let render = |node: &Node| run.templar.render(node, &context).ok();
     let pattern = pattern_text(&play.hosts);
     let name = play.name.as_ref().map_or_else(|| pattern.clone(), |name| name.to_value().to_text());
@@ -69,7 +69,7 @@ fn describe(run: &Arc<Run>, entry: &Entry, number: usize, (hosts, tasks, with_ta
     text
 }
 
-fn title(task: &Task) -> String {
+pub(super) fn title(task: &Task) -> String {
     let name = task.name.as_ref().map_or_else(|| task.action.name.to_string(), |name| name.to_value().to_text());
     match &task.scope.role {
         Some(role) => format!("{} : {name}", role.name),
@@ -77,7 +77,7 @@ fn title(task: &Task) -> String {
     }
 }
 
-fn every_task(play: &Play) -> Vec<Arc<Task>> {
+pub(super) fn every_task(play: &Play) -> Vec<Arc<Task>> {
     let roles = play.roles.iter().flat_map(|block| Item::Block(block.clone()).tasks());
     let tasks = |items: &[Item]| items.iter().flat_map(Item::tasks).collect::<Vec<_>>();
     let mut all = tasks(&play.pre_tasks);

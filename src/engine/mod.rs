@@ -13,6 +13,7 @@ mod fact_cache;
 mod facts;
 mod gate;
 mod handlers;
+mod hostless;
 mod includes;
 pub mod inventories;
 mod keywords;

@@ -37,7 +37,7 @@ type Result<T> = std::result::Result<T, Diagnostic>;
 /// The play cannot begin: a pattern, a variables file or a keyword is wrong.
 pub async fn run(run: &Arc<Run>, entry: &Entry) -> Result<Ended> {
     let play = &entry.play;
-    let context = play_context(run, entry);
+    let context = super::hostless::play_context(run, entry);
     let name = title(run, play, &context);
     let all = hosts(run, play, &context)?;
     if all.is_empty() {
@@ -78,58 +78,6 @@ pub async fn run(run: &Arc<Run>, entry: &Entry) -> Result<Ended> {
         }
     }
     Ok(Ended::Normally)
-}
-
-/// What the play's own keywords are rendered with: no host yet, the play's variables.
-pub fn play_context(run: &Arc<Run>, entry: &Entry) -> Context {
-    let scope = PlayVars { run: run.clone(), play: entry.play.clone(), file: entry.file.clone() };
-    Context {
-        variables: Arc::new(scope),
-        search: crate::template::SearchPath::new([run.playbook_folder(&entry.file)]),
-        controller: run.controller.clone(),
-    }
-}
-
-struct PlayVars {
-    run: Arc<Run>,
-    play: Arc<Play>,
-    file: Arc<str>,
-}
-
-impl crate::template::Variables for PlayVars {
-    fn get(&self, name: &str) -> Option<crate::template::Variable> {
-        use crate::template::Variable;
-        if let Some(node) = self.run.extra_vars.get(name).or_else(|| self.play.scope.vars.get(name)) {
-            return Some(Variable::Source(node.clone()));
-        }
-        match name {
-            "groups" => {
-                let inventory = read(&self.run.inventory);
-                let groups = inventory.groups().map(|group| (group.name.clone(), Value::list(inventory.hosts_of(&group.name))));
-                Some(Variable::Value(Value::map(groups)))
-            }
-            "hostvars" => {
-                let host = read(&self.run.inventory).hosts().next().map(|host| host.name.clone()).unwrap_or_else(|| "localhost".into());
-                let scope = HostScope {
-                    run: self.run.clone(),
-                    host: self.run.host(&host),
-                    play: None,
-                    vars_files: Arc::default(),
-                    scope: None,
-                    task: None,
-                    locals: Arc::default(),
-                };
-                crate::template::Variables::get(&scope, "hostvars")
-            }
-            "playbook_dir" => Some(Variable::Value(self.run.playbook_folder(&self.file).to_string_lossy().into_owned().into())),
-            "omit" => Some(Variable::Value(crate::template::OMIT.into())),
-            _ => None,
-        }
-    }
-
-    fn names(&self) -> Vec<String> {
-        self.run.extra_vars.keys().chain(self.play.scope.vars.keys()).map(ToString::to_string).collect()
-    }
 }
 
 pub(super) fn render(run: &Run, play: &Play, word: &str, context: &Context) -> Result<Option<Value>> {
@@ -245,6 +193,7 @@ fn state(
         all_hosts: all.to_vec(),
         removed,
         batch,
+        waits_for_start: run.waiting_for_start.load(Ordering::SeqCst),
         prompted: prompted.clone(),
         handlers: RwLock::default(),
         public_roles: RwLock::new(roles.iter().filter(|role| role.is_public).cloned().collect()),

@@ -1,5 +1,6 @@
 //! What can be known before any host is touched: every module and option, undefined variables, files that are not there or cannot be read.
 
+mod certain;
 mod names;
 mod sources;
 mod variables;
@@ -40,38 +41,40 @@ fn hosts(run: &Run, play: &Play, limit: Option<&Limit>) -> Option<Vec<Arc<str>>>
 
 /// Everything that is wrong with a play's tasks. What would only be refused when the task runs is a warning where the playbook is prepared
 /// for a failure, or may not run the task at all.
-pub fn check(play: &Play) -> Vec<Diagnostic> {
+pub fn check(run: &Arc<Run>, play: &Play) -> Vec<Diagnostic> {
     let mut findings = Vec::new();
     for items in [&play.pre_tasks, &play.tasks, &play.post_tasks, &play.handlers] {
-        check_items(items, false, &mut findings);
+        check_items((run, play), items, false, &mut findings);
     }
     for block in &play.roles {
-        check_block(block, false, &mut findings);
+        check_block((run, play), block, false, &mut findings);
     }
     for role in play.static_roles() {
-        check_items(&role.handlers, false, &mut findings);
+        check_items((run, play), &role.handlers, false, &mut findings);
     }
     findings
 }
 
-fn check_items(items: &[Item], is_caught: bool, findings: &mut Vec<Diagnostic>) {
+type Place<'a> = (&'a Arc<Run>, &'a Play);
+
+fn check_items(place: Place<'_>, items: &[Item], is_caught: bool, findings: &mut Vec<Diagnostic>) {
     for item in items {
         match item {
-            Item::Block(block) => check_block(block, is_caught, findings),
+            Item::Block(block) => check_block(place, block, is_caught, findings),
             Item::Task(task) => {
                 let mut own = Vec::new();
                 check_task(task, &mut own);
-                let forgiving = is_caught || is_prepared(task);
+                let forgiving = is_caught || certain::may_fail_or_not_run(place.0, place.1, task);
                 findings.extend(own.into_iter().map(|finding| if forgiving { finding.as_warning() } else { finding }));
             }
         }
     }
 }
 
-fn check_block(block: &Block, is_caught: bool, findings: &mut Vec<Diagnostic>) {
-    check_items(&block.body, is_caught || !block.rescue.is_empty(), findings);
-    check_items(&block.rescue, is_caught, findings);
-    check_items(&block.always, is_caught, findings);
+fn check_block(place: Place<'_>, block: &Block, is_caught: bool, findings: &mut Vec<Diagnostic>) {
+    check_items(place, &block.body, is_caught || !block.rescue.is_empty(), findings);
+    check_items(place, &block.rescue, is_caught, findings);
+    check_items(place, &block.always, is_caught, findings);
 }
 
 /// The tasks of a play, handlers aside, whose failure nothing catches: what a `rescue` catches may fail, a `rescue` may never run, and
@@ -118,12 +121,6 @@ fn shown(path: &Path) -> String {
     let here = std::env::current_dir().ok();
     let short = here.as_ref().and_then(|here| path.strip_prefix(here).ok());
     short.unwrap_or(path).to_string_lossy().into_owned()
-}
-
-/// Whether the task may fail, or be left out.
-fn is_prepared(task: &Task) -> bool {
-    const WORDS: &[&str] = &["failed_when", "ignore_errors", "loop", "when"];
-    task.loops.is_some() || WORDS.iter().any(|word| task.keyword(word).is_some_and(|node| !node.is_null()))
 }
 
 /// The refusal of a module that does not exist.

@@ -24,7 +24,7 @@ impl Cursor {
 
     /// Whether `--start-at-task` still keeps this task from running.
     pub fn is_before_start(&self, task: &Arc<Task>) -> bool {
-        if !self.run.waiting_for_start.load(Ordering::SeqCst) || task.implicit {
+        if !self.is_before_start.load(Ordering::SeqCst) || task.implicit {
             return false;
         }
         let Some(wanted) = &self.run.request.start_at_task else { return false };
@@ -32,6 +32,8 @@ impl Cursor {
         let matches = |text: &str| text == wanted || glob::Pattern::new(wanted).is_ok_and(|pattern| pattern.matches(text));
         let found = matches(&name) || matches(&title);
         if found {
+            self.is_before_start.store(false, Ordering::SeqCst);
+            // Plays after this one run from their beginning.
             self.run.waiting_for_start.store(false, Ordering::SeqCst);
         }
         !found

@@ -12,14 +12,14 @@ use crate::history::Journal;
 use crate::history::event::{Event, Recap};
 use crate::inventory::Inventory;
 use crate::language::{Entry, Loader, Parser, RoleFinder, Scope, Vars};
-use crate::template::{Context, Controller, SearchPath, Templar};
+use crate::template::{Controller, Templar};
 use crate::transport::BlobStore;
 
 use super::connections::Connections;
 use super::fact_cache::FactCache;
 use super::request::{ExtraVars, Mode, PlaySource, RunRequest};
 use super::state::{Lost, Run, lock, read, write};
-use super::{inventories, lists, play, preflight, targets};
+use super::{hostless, inventories, lists, play, preflight, targets};
 
 /// Ansible's exit codes.
 mod code {
@@ -143,7 +143,11 @@ fn prepare(request: RunRequest, journal: &Journal) -> Result<(Arc<Run>, Vec<Play
         request,
     });
     let playbooks = read_playbooks(&run)?;
-    targets::check(&run, &playbooks).map_err(|finding| Refusal { code: code::ERROR, findings: vec![finding], warned: 0 })?;
+    targets::check(&run, &playbooks).and_then(|()| targets::check_start(&run, &playbooks)).map_err(|finding| Refusal {
+        code: code::ERROR,
+        findings: vec![finding],
+        warned: 0,
+    })?;
     if run.request.flush_cache {
         let hosts: Vec<Arc<str>> = read(&run.inventory).hosts().map(|host| host.name.clone()).collect();
         hosts.iter().for_each(|host| run.clear_facts(&run.host(host)));
@@ -317,7 +321,7 @@ fn cache_folder() -> PathBuf {
 
 /// All plays of all playbooks; everything that is wrong with them at once.
 fn read_playbooks(run: &Arc<Run>) -> Result<Vec<Playbook>, Refusal> {
-    let render = |node: &Node, scope: &Arc<Scope>| render_static(run, node, scope);
+    let render = |node: &Node, scope: &Arc<Scope>| hostless::render_static(run, node, scope);
     let mut parser = Parser::new(&run.loader, &run.roles, &render);
     let mut playbooks = Vec::new();
     for source in &run.request.plays {
@@ -336,7 +340,7 @@ fn read_playbooks(run: &Arc<Run>) -> Result<Vec<Playbook>, Refusal> {
     let is_whole = findings.iter().all(|finding| !finding.is_error());
     for (_, entries) in &playbooks {
         for entry in entries {
-            findings.extend(preflight::check(&entry.play));
+            findings.extend(preflight::check(run, &entry.play));
         }
     }
     if is_whole && matches!(run.request.mode, Mode::Run | Mode::SyntaxCheck) {
@@ -346,52 +350,4 @@ fn read_playbooks(run: &Arc<Run>) -> Result<Vec<Playbook>, Refusal> {
     let warned = warnings.len();
     warnings.into_iter().for_each(|warning| run.warn(warning));
     if errors.is_empty() { Ok(playbooks) } else { Err(Refusal { code: code::PARSER, findings: errors, warned }) }
-}
-
-/// Renders what must be known before a play runs: with extra variables and those written around it.
-fn render_static(run: &Run, node: &Node, scope: &Arc<Scope>) -> Result<String, Diagnostic> {
-    let variables = StaticVars { extra: run.extra_vars.clone(), scope: scope.clone() };
-    let context = Context { variables: Arc::new(variables), search: SearchPath::new([]), controller: run.controller.clone() };
-    run.templar.render(node, &context).map(|value| value.to_text()).map_err(Diagnostic::from)
-}
-
-struct StaticVars {
-    extra: Arc<Vars>,
-    scope: Arc<Scope>,
-}
-
-impl crate::template::Variables for StaticVars {
-    fn get(&self, name: &str) -> Option<crate::template::Variable> {
-        let in_scope = || {
-            self.scope.chain().find_map(|scope| {
-                let role = scope.role.as_ref();
-                let own = scope.vars.get(name);
-                own.or_else(|| {
-                    role.and_then(|role| role.params.get(name).or_else(|| role.vars.get(name)).or_else(|| role.defaults.get(name)))
-                })
-            })
-        };
-        if let Some(node) = self.extra.get(name).or_else(in_scope) {
-            return Some(crate::template::Variable::Source(node.clone()));
-        }
-        let path = match name {
-            "role_path" => self.scope.role.as_ref().map(|role| role.path.to_string_lossy().into_owned()),
-            "role_name" => self.scope.role.as_ref().map(|role| role.name.to_string()),
-            "playbook_dir" => {
-                let file = self.scope.chain().last().and_then(|scope| scope.file.clone())?;
-                let folder = Path::new(file.as_ref()).parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-                Some(folder.canonicalize().ok()?.to_string_lossy().into_owned())
-            }
-            _ => None,
-        };
-        path.map(|path| crate::template::Variable::Value(path.into()))
-    }
-
-    fn names(&self) -> Vec<String> {
-        self.extra
-            .keys()
-            .map(ToString::to_string)
-            .chain(self.scope.chain().flat_map(|scope| scope.vars.keys().map(ToString::to_string)))
-            .collect()
-    }
 }

@@ -156,6 +156,8 @@ pub struct PlayState {
     /// Hosts that failed, could not be reached or were ended, in this batch or an earlier one.
     pub removed: Arc<RwLock<HashSet<Arc<str>>>>,
     pub prompted: Vars,
+    /// `--start-at-task` names a task that may be in this play: no host begins before it.
+    pub waits_for_start: bool,
     /// Handlers of the play and of its roles; dynamic roles add theirs.
     pub handlers: RwLock<Handlers>,
     /// Roles whose variables the whole play sees.

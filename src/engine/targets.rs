@@ -1,12 +1,16 @@
-//! Whether the plays can reach anybody, before any host is touched: a limit that leaves nobody, a pattern with a mistyped name.
+//! Whether the plays can reach anybody, before any host is touched: a limit that leaves nobody, a pattern with a mistyped name, a task to start at that
+//! is not there.
 
 use std::sync::Arc;
+
+use glob::Pattern;
 
 use crate::base::{Diagnostic, Help};
 use crate::inventory::Limit;
 use crate::language::Entry;
 
 use super::keywords::list_of;
+use super::lists;
 use super::request::PlaySource;
 use super::settings::OnMismatch;
 use super::state::{Run, read};
@@ -43,6 +47,23 @@ pub fn check(run: &Run, playbooks: &[(Arc<str>, Vec<Entry>)]) -> Result<(), Diag
         }
     }
     Ok(())
+}
+
+/// Looks for the task of `--start-at-task` among those that are known before the run, which are those it can be.
+///
+/// # Errors
+/// No task has the name.
+pub fn check_start(run: &Run, playbooks: &[(Arc<str>, Vec<Entry>)]) -> Result<(), Diagnostic> {
+    let Some(wanted) = run.request.start_at_task.as_deref() else { return Ok(()) };
+    let tasks = playbooks.iter().flat_map(|(_, entries)| entries).flat_map(|entry| lists::every_task(&entry.play));
+    let titles: Vec<String> = tasks.map(|task| lists::title(&task)).collect();
+    let names = || titles.iter().map(|title| title.split_once(" : ").map_or(title.as_str(), |(_, name)| name));
+    let is_wanted = |name: &str| name.contains("{{") || name == wanted || Pattern::new(wanted).is_ok_and(|pattern| pattern.matches(name));
+    if names().chain(titles.iter().map(String::as_str)).any(is_wanted) {
+        return Ok(());
+    }
+    let error = Diagnostic::error(format!("no task is named `{wanted}` (`--start-at-task`)")).did_you_mean(wanted, names());
+    Err(error.help("`--list-tasks` shows the names; a task of an `include_*` cannot be started at"))
 }
 
 /// Names that differ in their numbers only (`web1`, `web2`) are no typos of each other.

@@ -11,7 +11,7 @@ use crate::engine::state::{Run, read};
 use crate::language::{Block, Entry, Item, Role, Task, Vars};
 use crate::template::FileOptions;
 
-use super::is_prepared;
+use super::certain::{is_sure_to_be_selected, may_fail_or_not_run};
 
 /// Names that tasks of these plays need and nothing defines.
 pub fn check<'a>(run: &Arc<Run>, entries: impl Iterator<Item = &'a Entry> + Clone) -> Vec<Diagnostic> {
@@ -85,7 +85,7 @@ impl Needed<'_> {
     }
 
     fn task(&mut self, task: &Task, entry: &Entry) {
-        if is_prepared(task) || !is_sure_to_be_selected(self.run, task) || task.is_meta() {
+        if may_fail_or_not_run(self.run, &entry.play, task) || !is_sure_to_be_selected(self.run, task) || task.is_meta() {
             return;
         }
         let arguments = &task.action.arguments;
@@ -121,18 +121,6 @@ impl Needed<'_> {
         let needed = self.run.templar.needed_names_of_file(&text, &span, &FileOptions::default());
         self.wanted.extend(needed.into_iter().filter(|(name, _)| !from_template.contains(&name.as_ref())));
     }
-}
-
-/// Whether the task runs whatever it is tagged with: its tags are plain words that are selected.
-pub fn is_sure_to_be_selected(run: &Run, task: &Task) -> bool {
-    let settings = &run.request.settings;
-    if run.request.start_at_task.is_some() || !settings.skip_tags.is_empty() {
-        return false;
-    }
-    let tags = task.keywords_outermost_first("tags");
-    let has_never =
-        || tags.iter().flat_map(|node| list_of(node)).any(|tag| tag.as_str().is_none_or(|tag| tag.contains("never") || tag.contains("{{")));
-    (settings.tags.is_empty() || settings.tags.iter().all(|tag| tag == "all")) && !has_never()
 }
 
 /// What may be defined somewhere.

@@ -8,7 +8,7 @@ use crate::base::{Diagnostic, Node};
 use crate::engine::state::Run;
 use crate::language::{Entry, Item, Task};
 
-use super::{is_prepared, names};
+use super::certain::{is_sure_to_be_selected, may_fail_or_not_run};
 
 /// Files that tasks of these plays are sure to read and that are nowhere.
 pub fn check<'a>(run: &Arc<Run>, entries: impl Iterator<Item = &'a Entry>) -> Vec<Diagnostic> {
@@ -43,7 +43,7 @@ impl Search<'_> {
     }
 
     fn task(&mut self, task: &Task, entry: &Entry) {
-        if is_prepared(task) || !names::is_sure_to_be_selected(self.run, task) {
+        if may_fail_or_not_run(self.run, &entry.play, task) || !is_sure_to_be_selected(self.run, task) {
             return;
         }
         let arguments = &task.action.arguments;

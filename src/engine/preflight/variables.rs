@@ -12,7 +12,7 @@ use crate::engine::state::Run;
 use crate::inventory::Limit;
 use crate::language::{Entry, Task};
 
-use super::{is_prepared, names};
+use super::certain::{is_sure_to_be_selected, may_fail_or_not_run};
 
 /// What is wrong with them, each thing once.
 pub fn check<'a>(run: &Arc<Run>, entries: impl Iterator<Item = &'a Entry>) -> Vec<Diagnostic> {
@@ -62,7 +62,10 @@ impl Reading<'_> {
 
     fn include(&mut self, task: &Task, entry: &Entry) {
         let arguments = &task.action.arguments;
-        if task.short_action() != "include_vars" || is_prepared(task) || !names::is_sure_to_be_selected(self.run, task) {
+        if task.short_action() != "include_vars"
+            || may_fail_or_not_run(self.run, &entry.play, task)
+            || !is_sure_to_be_selected(self.run, task)
+        {
             return;
         }
         let Some(file) = arguments.get("file").or(arguments.raw.as_ref()).filter(|node| !node.is_template()) else { return };
