@@ -11,3 +11,4 @@ mod roles;
 mod site;
 mod support;
 mod templates;
+mod tracker;
