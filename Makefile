@@ -38,6 +38,7 @@ unit: setup ## the quick tests: no root, no lab, no network
 	cargo test --lib
 
 test: setup ## every test, on lab hosts and with the real parts; the reference is real ansible-core
+	@tools/setup.sh browser
 	@tools/oracle.sh >/dev/null
 	@tools/get-keycloak.sh $(keycloak) >/dev/null
 	cargo test $(as_root)

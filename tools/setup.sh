@@ -1,6 +1,8 @@
 #!/bin/sh
 # Installs what building and testing Hostler needs, where it is missing: Debian packages, and the Rust toolchain.
 # Quick when all is there. Debian 12 or 13, as root or with sudo.
+# Usage: setup.sh            what building needs
+#        setup.sh browser    what the tests need on top of it: a browser, and what drives it
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -55,6 +57,13 @@ install_rust() {
   fi
 }
 
-# shellcheck disable=SC2086  # a list of words
-install_missing $packages
-install_rust
+case ${1-} in
+  browser)
+    install_missing chromium chromium-driver
+    ;;
+  *)
+    # shellcheck disable=SC2086  # a list of words
+    install_missing $packages
+    install_rust
+    ;;
+esac

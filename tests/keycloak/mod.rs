@@ -1,6 +1,7 @@
 //! The realm on a real Keycloak. One server serves all claims, since it takes a minute to start; each claim has a realm of its own.
 
 mod access;
+mod application;
 mod cli;
 mod community;
 mod declared;
@@ -39,9 +40,18 @@ fn the_claims_that_do_not_hold_yet() {
 
 fn hold(chosen: fn(&str) -> bool) {
     let server = Server::start();
-    let claims =
-        [declared::CLAIMS, kinds::CLAIMS, traps::CLAIMS, flows::CLAIMS, access::CLAIMS, community::CLAIMS, cli::CLAIMS, examples::CLAIMS]
-            .concat();
+    let claims = [
+        declared::CLAIMS,
+        kinds::CLAIMS,
+        traps::CLAIMS,
+        flows::CLAIMS,
+        access::CLAIMS,
+        community::CLAIMS,
+        cli::CLAIMS,
+        examples::CLAIMS,
+        application::CLAIMS,
+    ]
+    .concat();
     let wanted = std::env::var("HOSTLER_TEST_CLAIM").unwrap_or_default();
     let failed: Vec<&str> = claims
         .iter()

@@ -1,5 +1,6 @@
 //! What the behaviour tests share.
 
+pub mod browser;
 pub mod http;
 pub mod lab;
 pub mod oracle;
