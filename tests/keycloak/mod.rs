@@ -5,6 +5,7 @@ mod application;
 mod cli;
 mod community;
 mod declared;
+mod device;
 mod examples;
 mod faults;
 mod flows;
@@ -50,6 +51,7 @@ fn hold(chosen: fn(&str) -> bool) {
         cli::CLAIMS,
         examples::CLAIMS,
         application::CLAIMS,
+        device::CLAIMS,
     ]
     .concat();
     let wanted = std::env::var("HOSTLER_TEST_CLAIM").unwrap_or_default();
