@@ -161,7 +161,8 @@ fn text(value: &Json) -> String {
 fn is_empty(value: &Json) -> bool {
     match value {
         Json::Null | Json::Bool(false) => true,
-        Json::String(text) => text.is_empty() || text == "false",
+        // Lists of policies are JSON in a text.
+        Json::String(text) => text.is_empty() || text == "false" || text == "[]",
         Json::Array(items) => items.is_empty(),
         Json::Object(map) => map.is_empty(),
         Json::Bool(true) | Json::Number(_) => false,
@@ -265,6 +266,9 @@ mod tests {
     #[test]
     fn absent_is_empty() {
         assert!(changes(Kind::Client, json!({"description": "", "webOrigins": [], "bearerOnly": false}), json!({})).is_empty());
+        let none = json!({"config": {"resources": "[]"}});
+        assert!(changes(Kind::AuthorizationPolicy, none.clone(), json!({"config": {}})).is_empty());
+        assert!(!changes(Kind::AuthorizationPolicy, none, json!({"config": {"resources": "[\"a\"]"}})).is_empty());
     }
 
     #[test]

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::error::{Error, Result};
+use super::generated::{Generate, Made};
 use super::kind::Kind;
 use super::model::{Key, Model, Name};
+use super::shorthand::Shorthand;
 use super::{Body, Json, flatten};
 
 /// What becomes of objects that are there and not declared.
@@ -30,6 +32,11 @@ pub struct Declaration {
     /// Objects that must not be there.
     pub absent: Vec<Name>,
     pub most_deletes: usize,
+    /// Secrets to make and hand out.
+    pub generate: Option<Generate>,
+    /// Those that were made and handed out for this apply.
+    pub made: Made,
+    pub shorthand: Shorthand,
     /// Stands for all that a realm may hold: it is read whole.
     everything: bool,
 }
@@ -47,7 +54,9 @@ impl Declaration {
             return Err(Error::Refused("the declaration does not name its realm: it needs `realm`".into()));
         };
         let mut problems = wrong_shapes(body);
-        let flattened = flatten::declared(body);
+        let mut flattened = flatten::declared(body);
+        let settings = body.get("hostler").and_then(Json::as_object).cloned().unwrap_or_default();
+        let shorthand = Shorthand::expand(&settings, realm, &mut flattened);
         problems.extend(flattened.problems);
         let mut declaration = Declaration {
             realm: realm.to_owned(),
@@ -56,9 +65,12 @@ impl Declaration {
             default_ownership: Ownership::default(),
             absent: Vec::new(),
             most_deletes: DELETES,
+            generate: None,
+            made: Made::new(),
+            shorthand,
             everything: false,
         };
-        declaration.settings(body.get("hostler"), &mut problems);
+        declaration.settings(&settings, &mut problems);
         declaration.contradictions(&mut problems);
         if problems.is_empty() { Ok(declaration) } else { Err(Error::Declaration { realm: realm.to_owned(), problems }) }
     }
@@ -72,6 +84,9 @@ impl Declaration {
             default_ownership: Ownership::default(),
             absent: Vec::new(),
             most_deletes: 0,
+            generate: None,
+            made: Made::new(),
+            shorthand: Shorthand::default(),
             everything: true,
         }
     }
@@ -91,13 +106,17 @@ impl Declaration {
             || self.absent.iter().any(|name| name.kind == kind)
     }
 
-    fn settings(&mut self, settings: Option<&Json>, problems: &mut Vec<String>) {
-        for (key, value) in settings.and_then(Json::as_object).into_iter().flatten() {
+    fn settings(&mut self, settings: &Body, problems: &mut Vec<String>) {
+        for (key, value) in settings {
             match (key.as_str(), value) {
                 ("ownership", Json::Object(map)) => map.iter().for_each(|(section, value)| self.own(section, value, problems)),
                 ("deletes", Json::Number(most)) => self.most_deletes = most.as_u64().map_or(DELETES, |most| most as usize),
                 ("absent", Json::Object(map)) => map.iter().for_each(|(section, names)| self.absent(section, names, problems)),
-                _ => problems.push(format!("`hostler.{key}` is not one of `ownership`, `deletes` (a number) and `absent`")),
+                ("generate", value) => self.generate = Generate::parse(value, problems),
+                ("base" | "teams" | "pools", _) => {}
+                _ => problems.push(format!(
+                    "`hostler.{key}` is not one of `ownership`, `deletes` (a number), `absent`, `generate`, `base`, `teams` and `pools`"
+                )),
             }
         }
     }
@@ -143,6 +162,10 @@ impl Declaration {
 
     /// Mistakes that no request is needed to find.
     fn contradictions(&self, problems: &mut Vec<String>) {
+        problems.extend(self.shorthand.check(&self.model, None).problems);
+        if let Some(generate) = &self.generate {
+            generate.contradictions(&self.model, problems);
+        }
         for name in self.absent.iter().filter(|name| self.model.get(name.kind, &name.key).is_some()) {
             problems.push(format!("{name} is declared, and absent"));
         }

@@ -112,6 +112,13 @@ impl Config {
         let has = |(key, value): (&String, &String)| live.config.get(key).is_some_and(|known| known == value || known == MASK);
         self.alias == live.alias && self.config.iter().all(has)
     }
+
+    /// For a plan. Which values are secret only the server knows, so what is named like one is not shown.
+    fn shown(&self) -> Body {
+        let is_secret = |key: &str| ["secret", "password", "token", "private"].iter().any(|word| key.to_lowercase().contains(word));
+        let value = |(key, value): (&String, &String)| (key.clone(), if is_secret(key) { MASK.into() } else { value.as_str().into() });
+        self.config.iter().map(value).collect()
+    }
 }
 
 impl Execution {
@@ -291,7 +298,7 @@ fn edits(prefix: &str, declared: &Flow, live: &Flow, out: &mut Vec<Change>) {
             out.push(change(format!("{path}: requirement"), have.requirement.clone().into(), want.requirement.clone().into()));
         }
         if let Some(config) = want.config.as_ref().filter(|config| !config.is_met_by(have.config.as_ref())) {
-            let shown = |config: &Config| serde_json::to_value(&config.config).unwrap_or_default();
+            let shown = |config: &Config| serde_json::to_value(config.shown()).unwrap_or_default();
             out.push(change(format!("{path}: config"), have.config.as_ref().map(shown).unwrap_or_default(), shown(config)));
         }
         if let (Some(want), Some(have)) = (&want.flow, &have.flow) {
@@ -359,5 +366,16 @@ mod tests {
         assert!(problems.contains("flow a contains itself"), "{problems}");
         assert!(problems.contains("flow `b`, which is not declared"), "{problems}");
         assert!(problems.contains("requirement `MAYBE`"), "{problems}");
+    }
+
+    #[test]
+    fn a_value_that_is_named_like_a_secret_is_not_shown() {
+        let config =
+            Config { alias: "captcha".into(), config: [("secret.key".into(), "hunter22".into()), ("site.key".into(), "s".into())].into() };
+        let mut declared = tree(&browser("REQUIRED", [10, 20]));
+        let live = declared.clone();
+        declared.executions[0].config = Some(config);
+        let shown = format!("{:?}", difference(&declared, &live));
+        assert!(shown.contains("site.key") && !shown.contains("hunter22"), "{shown}");
     }
 }

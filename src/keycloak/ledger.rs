@@ -34,6 +34,11 @@ impl Ledger {
         self.entries.get(&place).is_some_and(|known| *known == digest(self.key.expose(), &[&place, value]))
     }
 
+    /// Some value was applied there, by whatever account.
+    pub fn has(&self, name: &Name, field: &str) -> bool {
+        self.entries.contains_key(&place(name, field))
+    }
+
     pub fn record(&mut self, name: &Name, field: &str, value: &str) {
         let place = place(name, field);
         let entry = digest(self.key.expose(), &[&place, value]);

@@ -7,6 +7,7 @@ use super::apply::{self, Terms};
 use super::client::Client;
 use super::declaration::Declaration;
 use super::error::{Error, Result};
+use super::generated::Made;
 use super::plan::Plan;
 use super::seal::Seal;
 use super::{Json, export, inspect, maintenance, reader};
@@ -21,6 +22,9 @@ pub enum Operation {
         declaration: Json,
         #[serde(default)]
         seal: Option<Seal>,
+        /// The secrets that the plan wanted to be made, and that were handed out.
+        #[serde(default)]
+        made: Made,
     },
     /// Answers a declaration; with `adopt`, one that owns what it declares.
     Export {
@@ -37,7 +41,14 @@ pub enum Operation {
     /// Answers a list of [`inspect::access::UserAccess`].
     Access { realm: String, user: Option<String> },
     /// Answers [`inspect::token::Verified`].
-    Verify { realm: String, user: String, clients: Vec<String> },
+    Verify {
+        realm: String,
+        user: String,
+        clients: Vec<String>,
+        /// Claims that each token should have.
+        #[serde(default)]
+        claims: Vec<String>,
+    },
     /// Takes over users, groups or roles of a federation. Answers what Keycloak counts.
     Sync {
         realm: String,
@@ -92,9 +103,11 @@ pub async fn perform(client: &Client, operation: &Operation, progress: Option<&P
             let plan = apply::compare(client, &parsed, reading.as_ref())?;
             answer(&Planned { plan, seal: Seal::new(declaration, reading.as_ref(), client.secret()) })
         }
-        Operation::Apply { declaration, seal } => {
+        Operation::Apply { declaration, seal, made } => {
             let terms = Terms { seal: seal.as_ref().map(|seal| (declaration, seal)), progress };
-            let plan = apply::apply_on_terms(client, &Declaration::parse(declaration)?, terms).await?;
+            let mut parsed = Declaration::parse(declaration)?;
+            parsed.take(made.clone());
+            let plan = apply::apply_on_terms(client, &parsed, terms).await?;
             answer(&Applied { plan, requests: client.requests() })
         }
         Operation::Export { realm, adopt } => {
@@ -113,7 +126,7 @@ pub async fn perform(client: &Client, operation: &Operation, progress: Option<&P
         Operation::Groups { realm } => inspect::groups(client, realm).await,
         Operation::Endpoints { realm, clients } => inspect::endpoints::endpoints(client, realm, clients).await,
         Operation::Access { realm, user } => answer(&inspect::access::access(client, realm, user.as_deref()).await?),
-        Operation::Verify { realm, user, clients } => answer(&inspect::token::verify(client, realm, user, clients).await?),
+        Operation::Verify { realm, user, clients, claims } => answer(&inspect::token::verify(client, realm, user, clients, claims).await?),
         Operation::Sync { realm, federation, changed } => maintenance::sync(client, realm, federation, *changed).await,
         Operation::RotateKeys { realm, prune } => answer(&maintenance::rotate_keys(client, realm, *prune).await?),
     }

@@ -8,6 +8,7 @@ use super::compare::{Change, Comparison};
 use super::declaration::{Declaration, Ownership};
 use super::error::{Error, Result};
 use super::flow::{self, Difference, Flow};
+use super::generated::Generate;
 use super::kind::Kind;
 use super::ledger::Ledger;
 use super::model::{Key, Model, Name, Object};
@@ -50,11 +51,17 @@ pub struct Plan {
     /// In the order of writing: what is made and changed by kind, then the deletions, innermost first.
     pub actions: Vec<Action>,
     pub same: usize,
+    /// Secrets to make now and to hand out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generated: Option<Generate>,
+    /// What is odd, and no reason to refuse.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
 }
 
 impl Plan {
     pub fn is_empty(&self) -> bool {
-        self.actions.is_empty()
+        self.actions.is_empty() && self.generated.is_none()
     }
 
     pub fn count(&self, operation: Operation) -> usize {
@@ -73,13 +80,14 @@ pub fn plan(declaration: &Declaration, live: Option<&Model>, ledger: &Ledger) ->
         live: live.unwrap_or(&empty),
         fresh: live.is_none(),
         ledger,
-        plan: Plan { realm: declaration.realm.clone(), actions: Vec::new(), same: 0 },
+        plan: Plan { realm: declaration.realm.clone(), actions: Vec::new(), same: 0, generated: None, warnings: Vec::new() },
         automatic: automatic(declaration, live.unwrap_or(&empty)),
     };
     for (name, object) in declaration.model.iter() {
         planner.declared(name, object)?;
     }
     planner.deletions()?;
+    planner.plan.generated = declaration.generate.as_ref().and_then(|generate| generate.due(planner.live, ledger));
     super::references::check(declaration, planner.live, planner.fresh)?;
     Ok(planner.plan)
 }

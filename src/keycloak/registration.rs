@@ -104,10 +104,14 @@ pub async fn register(
 /// The server does not answer, or refuses.
 pub async fn deregister(client: &Client, realm: &str, stored: &Stored) -> Result<()> {
     match client.request_as("DELETE", path(stored)?, None, &token(stored)).await {
-        Err(error) if is_refused(&error) => match by_client_id(client, realm, &stored.client_id).await? {
-            Some(id) => client.delete(&format!("/admin/realms/{}/clients/{id}", encode(realm)), None).await,
-            None => Ok(()),
+        Err(error) if is_refused(&error) => match by_client_id(client, realm, &stored.client_id).await {
+            Ok(Some(id)) => client.delete(&format!("/admin/realms/{}/clients/{id}", encode(realm)), None).await,
+            Ok(None) => Ok(()),
+            Err(error) if error.is_missing() => Ok(()),
+            Err(other) => Err(other),
         },
+        // The realm went first, and its clients with it.
+        Err(error) if error.is_missing() => Ok(()),
         other => other.map(|_| ()),
     }
 }

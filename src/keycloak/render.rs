@@ -2,6 +2,7 @@
 
 use super::Json;
 use super::compare::Change;
+use super::generated::{Generate, Wanted};
 use super::plan::{Action, Operation, Plan};
 
 /// How a changed secret reads.
@@ -15,7 +16,10 @@ pub fn text(plan: &Plan) -> String {
     for action in &plan.actions {
         out.push_str(&block(action, &plan.realm));
     }
-    if !plan.actions.is_empty() {
+    if let Some(generated) = &plan.generated {
+        out.push_str(&handed_out(generated));
+    }
+    if !out.is_empty() {
         out.push('\n');
     }
     out.push_str(&format!(" {}\n", summary(plan)));
@@ -25,12 +29,22 @@ pub fn text(plan: &Plan) -> String {
 /// `1 to add, 2 to change, 1 to delete, 212 the same`
 pub fn summary(plan: &Plan) -> String {
     let changed = plan.count(Operation::Update) + plan.count(Operation::Rebuild);
+    let secrets = plan.generated.as_ref().map_or(0, |generated| generated.secrets.len());
+    let secrets = if secrets == 0 { String::new() } else { format!(", {secrets} to hand out") };
     format!(
-        "{} to add, {changed} to change, {} to delete, {} the same",
+        "{} to add, {changed} to change, {} to delete, {} the same{secrets}",
         plan.count(Operation::Create),
         plan.count(Operation::Delete),
         plan.same
     )
+}
+
+/// The file, and a line for each secret that it gets.
+fn handed_out(generated: &Generate) -> String {
+    let kept = if generated.vault { "encrypted" } else { "mode 0600" };
+    let width = generated.secrets.keys().map(|variable| variable.chars().count()).max().unwrap_or(0);
+    let line = |(variable, wanted): (&String, &Wanted)| format!("     {variable:width$}   {}\n", wanted.described());
+    format!(" + {}   handed out once, {kept}\n", generated.file) + &generated.secrets.iter().map(line).collect::<String>()
 }
 
 /// What an object is called in a plan: the realm by its own name.
@@ -109,6 +123,9 @@ pub fn before_and_after(plan: &Plan) -> (String, String) {
             }
             after.push_str(&format!("  {}: {new}\n", change.path));
         }
+    }
+    if let Some(generated) = &plan.generated {
+        after.push_str(&handed_out(generated));
     }
     (before, after)
 }

@@ -48,7 +48,7 @@ mod tests {
 
     fn reading(realm: Json) -> Reading {
         let model = flatten::live(realm.as_object().expect("a mapping"));
-        Reading { model, realm_id: String::new(), ledger: None, attributes: Body::new() }
+        Reading { model, realm_id: String::new(), ledger: None, attributes: Body::new(), members: Default::default() }
     }
 
     #[test]

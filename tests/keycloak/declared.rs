@@ -158,7 +158,7 @@ fn seals(server: &Server) {
     let ask = |operation: Operation| hostler::keycloak::blocking::run(|| perform(&client, &operation, None));
     let planned = ask(Operation::Plan { declaration: declaration.clone() }).expect("plans");
     let planned: Planned = serde_json::from_value(planned).expect("is a plan");
-    let apply = || ask(Operation::Apply { declaration: declaration.clone(), seal: Some(planned.seal.clone()) });
+    let apply = || ask(Operation::Apply { declaration: declaration.clone(), seal: Some(planned.seal.clone()), made: Default::default() });
     realm.post("/groups", json!({"name": "c"}));
     let refusal = apply().expect_err("it moved").to_string();
     assert!(refusal.contains("was changed by somebody else"), "{refusal}");

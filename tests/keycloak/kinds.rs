@@ -198,8 +198,12 @@ fn access(server: &Server) {
     let why = |role: &str| ann.roles.iter().find(|held| held.role == role).map(|held| held.because.join("; "));
     assert_eq!(why("app/admin").as_deref(), Some("/Staff/Security Team/Admins"));
     assert!(why("reporter").is_some_and(|why| why.contains("/Staff") && why.contains("assigned › lead")), "{ann:?}");
-    let verified: Verified =
-        realm.ask(Operation::Verify { realm: realm.name.clone(), user: "ann".into(), clients: vec!["app".into(), "kubectl".into()] });
+    let verified: Verified = realm.ask(Operation::Verify {
+        realm: realm.name.clone(),
+        user: "ann".into(),
+        clients: vec!["app".into(), "kubectl".into()],
+        claims: Vec::new(),
+    });
     assert!(verified.obstacles.iter().any(|why| why.contains("required actions wait")), "{verified:?}");
     assert!(verified.clients[0].claims["groups"].to_string().contains("/Staff/Security Team/Admins"), "{verified:?}");
     assert!(verified.clients[0].roles.contains(&"admin".to_owned()));

@@ -11,6 +11,7 @@ use super::locate;
 use super::server::{Server, failed};
 use crate::base::{Diagnostic, Node};
 use crate::cli::failure::Failed;
+use crate::keycloak::generated::Made;
 use crate::keycloak::operation::{Operation, Planned};
 use crate::keycloak::seal::Seal;
 use crate::keycloak::{Declaration, Error, Json, Plan};
@@ -127,6 +128,6 @@ pub fn plan_of(node: &Node) -> Operation {
     Operation::Plan { declaration: if node.needs_rendering() { Json::Null } else { json(node) } }
 }
 
-pub fn apply_of(node: &Node, seal: Option<Seal>) -> Operation {
-    Operation::Apply { declaration: if node.needs_rendering() { Json::Null } else { json(node) }, seal }
+pub fn apply_of(node: &Node, seal: Option<Seal>, made: Made) -> Operation {
+    Operation::Apply { declaration: if node.needs_rendering() { Json::Null } else { json(node) }, seal, made }
 }

@@ -12,7 +12,7 @@ use crate::cli::failure::{Failed, Outcome, print};
 use crate::cli::prompt::password_for;
 use crate::keycloak::inspect::access::UserAccess;
 use crate::keycloak::inspect::endpoints::helm;
-use crate::keycloak::inspect::token::Verified;
+use crate::keycloak::inspect::token::{ClientToken, Verified};
 use crate::keycloak::login::{Login, log_in};
 use crate::keycloak::operation::Operation;
 use crate::keycloak::{Json, blocking};
@@ -32,6 +32,9 @@ pub struct VerifyArgs {
     /// What tokens tell this client; may stand several times
     #[arg(long = "client", value_name = "CLIENT")]
     clients: Vec<String>,
+    /// A claim that each token must have; may stand several times. One that is missing makes the exit code 1
+    #[arg(long = "claim", value_name = "CLAIM")]
+    claims: Vec<String>,
     /// Do not log in; the password ($HOSTLER_USER_PASSWORD, else asked for) is not needed then
     #[arg(long)]
     no_login: bool,
@@ -136,14 +139,17 @@ fn describe(user: &UserAccess) -> String {
 pub fn verify(args: VerifyArgs) -> Outcome {
     let (realm, declared) = target(&args.target)?;
     let clients = if args.clients.is_empty() { declared } else { args.clients.clone() };
-    let operation = Operation::Verify { realm: realm.clone(), user: args.user.clone(), clients: clients.clone() };
+    let operation =
+        Operation::Verify { realm: realm.clone(), user: args.user.clone(), clients: clients.clone(), claims: args.claims.clone() };
     let found: Verified = args.server.perform(&mut Asked::default(), &operation, None, None)?;
     match args.output {
         super::Output::Json => print(&format!("{}\n", pretty(&serde_json::to_value(&found).unwrap_or_default())))?,
         super::Output::Text => print(&explain(&found))?,
     };
-    if args.no_login {
-        return Ok(0);
+    let lacks = |token: &ClientToken| args.claims.iter().any(|claim| token.claims.get(claim.as_str()).is_none());
+    let code = u8::from(found.clients.iter().any(lacks));
+    if args.no_login || code != 0 {
+        return Ok(code);
     }
     let Some(client) = clients.first() else {
         return Err(Failed::option("through which client shall the user log in? `--client CLIENT`, or `--no-login`"));

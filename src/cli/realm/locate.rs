@@ -23,8 +23,13 @@ pub fn problems(node: &Node, problems: Vec<String>) -> Vec<Diagnostic> {
     found.into_iter().map(|(_, diagnostic)| diagnostic).collect()
 }
 
+/// The same for what is odd and no mistake.
+pub fn warnings(node: &Node, warnings: &[String]) -> Vec<Diagnostic> {
+    problems(node, warnings.to_vec()).into_iter().map(Diagnostic::as_warning).collect()
+}
+
 fn place(node: &Node, objects: &[Named<'_>], problem: &str) -> Span {
-    let names = |named: &&Named<'_>| problem.strip_prefix(&named.name).is_some_and(|rest| rest.is_empty() || rest.starts_with(' '));
+    let names = |named: &&Named<'_>| problem.strip_prefix(&named.name).is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', ':']));
     let all: Vec<&Named<'_>> = objects.iter().filter(names).collect();
     let longest = all.iter().map(|named| named.name.len()).max().unwrap_or(0);
     let mut same = all.into_iter().filter(|named| named.name.len() == longest);
@@ -100,7 +105,27 @@ fn objects(node: &Node) -> Vec<Named<'_>> {
         listed(Some(list), "name", "component", sort.as_str().unwrap_or_default(), &mut out);
     }
     groups(node.get("groups"), "", &mut out);
+    if let Some(settings) = node.get("hostler") {
+        shorthand(settings, &mut out);
+    }
     out
+}
+
+/// Teams and pools, which stand in mappings.
+fn shorthand<'n>(settings: &'n Node, out: &mut Vec<Named<'n>>) {
+    let entries = |node: Option<&'n Node>| node.and_then(Node::as_map).unwrap_or_default().iter();
+    let name = |key: &'n Node| key.as_str().unwrap_or_default();
+    for (key, organization) in entries(settings.get("teams")) {
+        out.push(Named { name: format!("teams of {}", name(key)), node: organization });
+        for (team, body) in entries(organization.get("teams")) {
+            // One without anything else to say is found by its name.
+            let node = if body.as_map().is_some_and(|entries| !entries.is_empty()) { body } else { team };
+            out.push(Named { name: format!("team /{}/{}", name(key), name(team)), node });
+        }
+    }
+    for (key, _) in entries(settings.get("pools").and_then(|pools| pools.get("groups"))) {
+        out.push(Named { name: format!("pool group {}", name(key)), node: key });
+    }
 }
 
 fn items(node: Option<&Node>) -> &[Node] {
@@ -151,6 +176,14 @@ mod tests {
         let (node, _) = yaml::load_one(text, "staff.yml").expect("it is YAML");
         let Err(Error::Declaration { problems: found, .. }) = Declaration::parse(&node.to_value().to_json()) else { panic!("it is right") };
         problems(&node, found).iter().map(|problem| problem.to_string()).collect()
+    }
+
+    #[test]
+    fn mistakes_in_teams_and_pools_are_shown_where_they_stand() {
+        let text = "realm: staff\nhostler:\n  teams:\n    Acme:\n      teams:\n        manager:\n        Radar: {role: []}\n  pools:\n    clients: [a, b]\n    groups:\n      team-a: [team-b-h100]\nusers:\n- username: ann\n  groups: [/Acme/Radar/collaborator, /Acme/Radar/developer]\n";
+        let found = shown(text);
+        let places: Vec<&str> = found.iter().map(|line| line.split(": ").next().unwrap_or_default()).collect();
+        assert_eq!(places, ["staff.yml:6:9", "staff.yml:7:17", "staff.yml:11:7", "staff.yml:14:12"], "{found:#?}");
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! `hostler realm`: a Keycloak realm as declared in a file: planned, applied, exported, adopted, verified, destroyed.
 
+mod convert;
 mod file;
+mod handout;
 mod inspect;
 mod locate;
 mod remote;
@@ -13,7 +15,7 @@ use serde_json::json;
 
 use self::file::{Given, SavedPlan};
 use self::server::{Asked, Server};
-use super::failure::{Failed, Outcome, print};
+use super::failure::{Failed, Outcome, print, warn};
 use super::prompt::Terminal;
 use crate::base::{Diagnostic, Node, Value};
 use crate::engine::request::Console;
@@ -82,6 +84,8 @@ enum Verb {
         #[command(flatten)]
         server: Box<Server>,
     },
+    /// Turn a file of keycloak-config-cli into a declaration
+    Convert(convert::ConvertArgs),
     /// Say what a user may do and what tokens tell of it, with reasons; then log in as that user
     Verify(Box<inspect::VerifyArgs>),
     /// Print a realm's endpoints and audiences, for the configuration of applications
@@ -141,6 +145,7 @@ pub fn run(args: RealmArgs) -> Outcome {
         Verb::Apply { file, server, yes, output } => apply(&file, *server, yes, output),
         Verb::Export { realm, server, output } => export(&realm, &server, output),
         Verb::Adopt { realm, out, force, server } => adopt(&realm, &out, force, &server),
+        Verb::Convert(args) => convert::convert(&args),
         Verb::Verify(args) => inspect::verify(*args),
         Verb::Endpoints(args) => inspect::endpoints(&args),
         Verb::Access(args) => inspect::access(&args),
@@ -155,6 +160,7 @@ fn plan(path: &Path, server: &Server, out: Option<&Path>, output: Output) -> Out
     let node = file::read_declaration(path)?;
     let planned: Planned = server.perform(&mut Asked::default(), &file::plan_of(&node), Some(&node), None)?;
     let code = if planned.plan.is_empty() { 0 } else { CHANGES };
+    warn(&locate::warnings(&node, &planned.plan.warnings));
     show(&planned.plan, output)?;
     if let Some(out) = out {
         SavedPlan::new(path, server, planned)?.write(out)?;
@@ -183,23 +189,25 @@ fn as_json(plan: &Plan) -> Json {
     };
     let actions: Vec<Json> = plan.actions.iter().map(action).collect();
     let count = |operation| plan.count(operation);
-    json!({"realm": plan.realm, "actions": actions, "add": count(Operation::Create),
+    let generated = plan.generated.as_ref().map(|due| json!({"file": due.file, "vault": due.vault, "secrets": due.secrets}));
+    json!({"realm": plan.realm, "actions": actions, "generated": generated, "warnings": plan.warnings, "add": count(Operation::Create),
         "change": count(Operation::Update) + count(Operation::Rebuild), "delete": count(Operation::Delete), "same": plan.same})
 }
 
 fn apply(path: &Path, mut server: Server, yes: bool, output: Output) -> Outcome {
     let mut asked = Asked::default();
-    let (node, saved) = match file::read(path)? {
-        Given::Declaration(node) => (node, None),
+    let (node, declaration, saved) = match file::read(path)? {
+        Given::Declaration(node) => (node, path.to_owned(), None),
         Given::Plan(saved, node) => {
             saved.complete(&mut server);
-            (node, Some(*saved))
+            (node, saved.declaration.clone(), Some(*saved))
         }
     };
     let planned = match saved {
         Some(saved) => Planned { plan: saved.plan, seal: saved.seal },
         None => server.perform(&mut asked, &file::plan_of(&node), Some(&node), None)?,
     };
+    warn(&locate::warnings(&node, &planned.plan.warnings));
     if output == Output::Text || planned.plan.is_empty() {
         show(&planned.plan, output)?;
     }
@@ -208,21 +216,28 @@ fn apply(path: &Path, mut server: Server, yes: bool, output: Output) -> Outcome 
     }
     agreed(&format!("Apply this to realm {}? [y/N] ", planned.plan.realm), yes)?;
     // What was shown is what is done: a realm that moved while the question stood is refused.
-    let applied = write(&server, &mut asked, &node, planned.seal, output)?;
+    let due = planned.plan.generated.as_ref();
+    let made = due.map(|due| handout::hand_out(due, &declaration, &server)).transpose()?.unwrap_or_default();
+    let operation = file::apply_of(&node, Some(planned.seal), made);
+    let applied = write(&server, &mut asked, &node, &operation, output)?;
     match output {
         Output::Json => show(&applied.plan, output),
-        Output::Text => print(&format!(" realm {} is as declared ({} requests)\n", applied.plan.realm, applied.requests)),
+        Output::Text => {
+            let handed_out = due.map(|due| format!(" {} has the secrets that were made; they are not shown again\n", due.file));
+            let done = format!(" realm {} is as declared ({} requests)\n", applied.plan.realm, applied.requests);
+            print(&(handed_out.unwrap_or_default() + &done))
+        }
     }
 }
 
-fn write(server: &Server, asked: &mut Asked, node: &Node, seal: crate::keycloak::seal::Seal, output: Output) -> Result<Applied, Failed> {
+fn write(server: &Server, asked: &mut Asked, node: &Node, operation: &operation::Operation, output: Output) -> Result<Applied, Failed> {
     let progress: Progress = std::sync::Arc::new(move |line: &str| {
         if output == Output::Text {
             // A reader who has left is no reason to stop half-way.
             let _left = print(&format!(" … {line}\n"));
         }
     });
-    server.perform(asked, &file::apply_of(node, Some(seal)), Some(node), Some(&progress))
+    server.perform(asked, operation, Some(node), Some(&progress))
 }
 
 fn read_whole(realm: &str, adopt: bool, server: &Server) -> Result<Json, Failed> {

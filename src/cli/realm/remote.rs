@@ -132,6 +132,15 @@ fn extra_vars(server: &Server, environment: &Environment) -> Result<Vec<engine::
     Ok(all)
 }
 
+/// The vault passwords that the command line and the settings name.
+///
+/// # Errors
+/// They cannot be had.
+pub fn vault_secrets(server: &Server) -> Result<crate::vault::Secrets, Failed> {
+    let (settings, _) = settings::resolve(&Environment::current()?)?;
+    vault(server, &settings)
+}
+
 fn vault(server: &Server, settings: &engine::Settings) -> Result<crate::vault::Secrets, Failed> {
     let mut files = server.inventory.vault_password_file.clone();
     if files.is_empty() {

@@ -18,6 +18,7 @@ use super::client::{Client, encode};
 use super::compare::{PASSWORD, permanent_password};
 use super::declaration::Declaration;
 use super::error::{Error, Result};
+use super::generated;
 use super::kind::Kind;
 use super::ledger::{ATTRIBUTE, Ledger};
 use super::model::{Key, Model, Name, Object};
@@ -25,6 +26,7 @@ use super::operation::Progress;
 use super::plan::{Action, Operation, Plan, plan};
 use super::reader::{Reading, read};
 use super::seal::Seal;
+use super::shorthand::Members;
 use super::{Body, Json, MASK, render};
 
 /// Writes at once: what the server was measured to gain from.
@@ -52,7 +54,12 @@ pub fn preview_of_nothing(client: &Client, declaration: &Declaration) -> Result<
 /// # Errors
 /// As [`plan`].
 pub fn compare(client: &Client, declaration: &Declaration, reading: Option<&Reading>) -> Result<Plan> {
-    plan(declaration, reading.map(|reading| &reading.model), &ledger(client, declaration, reading))
+    let mut plan = plan(declaration, reading.map(|reading| &reading.model), &ledger(client, declaration, reading))?;
+    plan.warnings = match reading {
+        Some(reading) => declaration.keeps_its_rules(&reading.model, &reading.members)?,
+        None => declaration.keeps_its_rules(&Model::default(), &Members::new())?,
+    };
+    Ok(plan)
 }
 
 fn ledger(client: &Client, declaration: &Declaration, reading: Option<&Reading>) -> Ledger {
@@ -89,6 +96,7 @@ pub async fn apply_on_terms(client: &Client, declaration: &Declaration, terms: T
     if first.is_empty() {
         return Ok(first);
     }
+    declaration.has_made(first.generated.as_ref())?;
     if reading.is_none() {
         create_realm(client, declaration).await?;
         reading = read(client, declaration).await?;
@@ -199,6 +207,7 @@ impl<'a> Executor<'a> {
     /// Writes the plan, kind by kind; stops the round at the first kind in which a write was lost. The ledger is kept in any case.
     async fn run(&self, plan: &Plan) -> Result<()> {
         let written = self.write_all(plan).await;
+        generated::record(self.declaration, &mut self.ledger.lock().unwrap_or_else(PoisonError::into_inner));
         let kept = self.keep_ledger().await;
         written.and(kept)
     }

@@ -26,11 +26,11 @@ pub struct ClientToken {
     pub missing: Vec<String>,
 }
 
-/// Explains a user's access to these clients.
+/// Explains a user's access to these clients; `expected` are claims that each token should have.
 ///
 /// # Errors
 /// There is no such user or client, or they cannot be read.
-pub async fn verify(client: &Client, realm: &str, user: &str, clients: &[String]) -> Result<Verified> {
+pub async fn verify(client: &Client, realm: &str, user: &str, clients: &[String], expected: &[String]) -> Result<Verified> {
     let Some(described) = access::access(client, realm, Some(user)).await?.into_iter().next() else {
         return Err(Error::Refused(format!("there is no user `{user}`")));
     };
@@ -39,11 +39,20 @@ pub async fn verify(client: &Client, realm: &str, user: &str, clients: &[String]
     let account = client.list(&format!("{base}/users?exact=true&username={}", encode(user))).await?.into_iter().next().unwrap_or_default();
     let mut tokens = Vec::new();
     for wanted in clients {
-        tokens.push(token(client, &base, &described, account["id"].as_str().unwrap_or_default(), wanted).await?);
+        let mut token = token(client, &base, &described, account["id"].as_str().unwrap_or_default(), wanted).await?;
+        let absent = expected.iter().filter(|claim| token.claims.get(claim.as_str()).is_none());
+        let absent: Vec<String> = absent.map(|claim| lacks(claim, wanted)).collect();
+        token.missing.extend(absent);
+        tokens.push(token);
     }
     let discovery = client.get(&format!("/realms/{}/.well-known/openid-configuration", encode(realm))).await?;
     let issuer = discovery["issuer"].as_str().unwrap_or_default().to_owned();
     Ok(Verified { obstacles: obstacles(&settings, &account), user: described, clients: tokens, issuer })
+}
+
+/// What an application waits for and does not get.
+fn lacks(claim: &str, client: &str) -> String {
+    format!("no claim `{claim}`: `{client}` and its scopes have no mapper for it, or the user has nothing that it would say")
 }
 
 fn obstacles(realm: &Json, user: &Json) -> Vec<String> {

@@ -2,6 +2,7 @@
 //! declared of the rest. What the caller may not see is an error, never an absence.
 
 mod beside;
+mod members;
 
 use std::collections::BTreeMap;
 
@@ -17,6 +18,7 @@ use super::kind::Kind;
 use super::ledger::ATTRIBUTE;
 use super::model::{Key, Model, Name, Object};
 use super::overlay::normalize;
+use super::shorthand::Members;
 use super::{Body, Json};
 
 /// Up to here an export with its groups is the fastest reading; at 10,000 groups it takes minutes (157 s measured).
@@ -35,6 +37,8 @@ pub struct Reading {
     pub ledger: Option<String>,
     /// The realm's own attributes: a PUT of one replaces all of them.
     pub attributes: Body,
+    /// Who is in the groups whose members the declaration has rules for.
+    pub members: Members,
 }
 
 pub struct Reader<'a> {
@@ -100,7 +104,8 @@ impl Reader<'_> {
         }
         self.beside(&mut model).await?;
         self.sees_users(&model, accounts.as_ref()).await?;
-        Ok(Some(Reading { model, realm_id, ledger, attributes }))
+        let members = self.members(&model).await?;
+        Ok(Some(Reading { model, realm_id, ledger, attributes, members }))
     }
 
     /// Without rights on users every search for one is empty. When none of the declared ones was found, a service account, which the export

@@ -1,15 +1,16 @@
 //! `hostler.keycloak.realm`: a realm is as declared, or is gone.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
 use super::connection::{Account, authorities, failure};
 use crate::base::{Map, Secret, Value};
+use crate::keycloak::generated::{Generate, Made};
 use crate::keycloak::{Client, Declaration, Plan, apply, blocking, render};
 use crate::modules::{Module, Output, choices, module_args};
 
-use crate::system::{Diff, Result, System};
+use crate::system::{Attributes, Diff, Failure, Mode, Result, System, WriteFile};
 
 pub struct Realm;
 
@@ -50,14 +51,14 @@ impl Module for Realm {
             Account { url: &args.url, realm: &args.auth_realm, client_id: &args.auth_client_id, client_secret: &args.auth_client_secret };
         let client = account.client(authorities(args.ca_file.as_deref(), sys)?)?;
         let declared = Value::from(args.realm).to_json();
-        let declaration = Declaration::parse(&declared).map_err(failure)?;
+        let mut declaration = Declaration::parse(&declared).map_err(failure)?;
         let place = format!("{}/{}", args.url.trim_end_matches('/'), declaration.realm);
         match args.state {
             State::Absent => absent(&client, &declaration.realm, &place, sys),
             State::Present => {
                 let promised = account.is_only_promised(sys)?;
                 let value = fingerprint(&declared.to_string(), &args.auth_client_secret);
-                present(&client, &declaration, Target { place, value, promised }, sys)
+                present(&client, &mut declaration, Target { place, value, promised }, sys)
             }
         }
     }
@@ -70,12 +71,16 @@ struct Target {
     promised: bool,
 }
 
-fn present(client: &Client, declaration: &Declaration, target: Target, sys: &mut System) -> Result<Output> {
+fn present(client: &Client, declaration: &mut Declaration, target: Target, sys: &mut System) -> Result<Output> {
     let known = sys.query_record(RECORD, &target.place, || Ok(None))?;
     if known.as_ref() == Some(&target.value) {
         return Ok(Output::new().with("realm", declaration.realm.as_str()));
     }
     let plan = planned(client, declaration, target.promised)?;
+    plan.warnings.iter().for_each(|warning| sys.warn(warning.as_str()));
+    if let Some(due) = &plan.generated {
+        declaration.take(hand_out(due, sys)?);
+    }
     if !plan.is_empty() {
         let (before, after) = render::before_and_after(&plan);
         sys.add_diff(Diff::text(format!("realm {}", declaration.realm), before, after));
@@ -84,6 +89,22 @@ fn present(client: &Client, declaration: &Declaration, target: Target, sys: &mut
         })?;
     }
     Ok(output(&plan))
+}
+
+/// Makes the secrets that are due and writes them to their file on the host, before Keycloak is told.
+fn hand_out(due: &Generate, sys: &mut System) -> Result<Made> {
+    let path = Path::new(&due.file);
+    if due.vault || !path.is_absolute() {
+        let text = "a play hands secrets out to a `file` on the host, with its full path: vault files are written by `hostler realm apply`";
+        return Err(Failure::new(format!("`{}`: {text}", due.file)).at("realm"));
+    }
+    let found = sys.query_content(path).map(|content| String::from_utf8_lossy(&content).into_owned()).unwrap_or_default();
+    let (text, made) = due.fill(&found).map_err(failure)?;
+    let attributes = Attributes { mode: Some(Mode::Octal(0o600)), ..Attributes::default() };
+    let mut file = WriteFile::new(path, text).attributes(attributes);
+    file.secret = true;
+    sys.write_file(file)?;
+    Ok(made)
 }
 
 /// The plan; where no server answers yet, or the account is not there yet, everything is to be made. A real run then fails when it writes,
@@ -156,6 +177,25 @@ mod tests {
         let ran = machine.task(&task("{ realm: staff, groups: [{ name: Staff }] }")).expect("is predicted");
         assert_eq!(ran.effects.len(), 1);
         assert_eq!(ran.output.values.text("summary"), Some("2 to add, 0 to change, 0 to delete, 0 the same"));
+    }
+
+    #[test]
+    fn secrets_that_are_made_go_to_a_private_file_before_the_realm_is_written() {
+        let mut machine = Machine::new(Overlay::empty());
+        let generate = |file: &str| format!("{{ {file}, clients: {{ app_secret: app }}, bytes: {{ cookie_secret: 32 }} }}");
+        let task =
+            |file: &str| task(&format!("{{ realm: staff, clients: [{{ clientId: app }}], hostler: {{ generate: {} }} }}", generate(file)));
+        for file in ["file: secrets.yml", "vault: /etc/app/secrets.yml"] {
+            let refusal = machine.refusal(&task(file));
+            assert!(refusal.contains("with its full path"), "{refusal}");
+        }
+        let ran = machine.task(&task("file: /secrets.yml")).expect("is predicted");
+        assert_eq!(ran.effects.len(), 2, "the file and the realm");
+        let text = machine.sys.query_text(std::path::Path::new("/secrets.yml")).expect("is written");
+        let secrets: Vec<&str> = text.split('"').skip(1).step_by(2).collect();
+        assert_eq!(secrets.len(), 2, "{text}");
+        let shown = format!("{:?} {:?}", ran.output.values, machine.sys.diffs());
+        assert!(shown.contains("cookie_secret") && !secrets.iter().any(|secret| shown.contains(secret)), "{shown}");
     }
 
     #[test]
