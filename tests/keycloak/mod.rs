@@ -10,7 +10,10 @@ mod examples;
 mod faults;
 mod flows;
 mod kinds;
+mod platforms;
+mod secrets;
 mod server;
+mod shorthand;
 mod traps;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -52,6 +55,9 @@ fn hold(chosen: fn(&str) -> bool) {
         examples::CLAIMS,
         application::CLAIMS,
         device::CLAIMS,
+        platforms::CLAIMS,
+        secrets::CLAIMS,
+        shorthand::CLAIMS,
     ]
     .concat();
     let wanted = std::env::var("HOSTLER_TEST_CLAIM").unwrap_or_default();
