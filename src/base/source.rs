@@ -21,6 +21,8 @@ pub enum NodeKind {
     Float(f64),
     /// Text, which is a template when it holds `{{`, `{%` or `{#`.
     Str(Arc<str>, Style),
+    /// A point in time as YAML writes it: text everywhere but in expressions.
+    Time(Arc<str>),
     /// Text behind `!unsafe`: data, never a template.
     Unsafe(Arc<str>),
     /// The cipher text behind `!vault`, as written.
@@ -73,7 +75,7 @@ impl Node {
     /// The text of a scalar written as text (also `!unsafe`).
     pub fn as_str(&self) -> Option<&str> {
         match &self.kind {
-            NodeKind::Str(text, _) | NodeKind::Unsafe(text) => Some(text),
+            NodeKind::Str(text, _) | NodeKind::Time(text) | NodeKind::Unsafe(text) => Some(text),
             NodeKind::Data(Value::Str(text)) => Some(text),
             _ => None,
         }
@@ -146,7 +148,7 @@ impl Node {
             NodeKind::Bool(flag) => Value::Bool(*flag),
             NodeKind::Int(number) => Value::Int(*number),
             NodeKind::Float(number) => Value::Float(*number),
-            NodeKind::Str(text, _) | NodeKind::Unsafe(text) | NodeKind::Vault(text) => Value::Str(text.clone()),
+            NodeKind::Str(text, _) | NodeKind::Time(text) | NodeKind::Unsafe(text) | NodeKind::Vault(text) => Value::Str(text.clone()),
             NodeKind::Seq(items) => Value::list(items.iter().map(Node::to_value)),
             NodeKind::Map(entries) => {
                 let mut map = Map::new();
@@ -171,7 +173,7 @@ impl Node {
             NodeKind::Null => "nothing",
             NodeKind::Bool(_) => "a boolean",
             NodeKind::Int(_) | NodeKind::Float(_) => "a number",
-            NodeKind::Str(..) | NodeKind::Unsafe(_) | NodeKind::Vault(_) => "a string",
+            NodeKind::Str(..) | NodeKind::Time(_) | NodeKind::Unsafe(_) | NodeKind::Vault(_) => "a string",
             NodeKind::Seq(_) => "a list",
             NodeKind::Map(_) => "a mapping",
             NodeKind::Data(Value::List(_)) => "a list",

@@ -52,7 +52,9 @@ fn add_parents(inventory: &mut Inventory, child: Child, of: &Node, variables: &V
     for parent in of.get("parents").and_then(Node::as_seq).unwrap_or_default() {
         let name = parent.get("name").map(|name| expressions.render(name, variables)).transpose()?;
         let Some(group) = name.map(|name| name.to_text()).filter(|name| !name.is_empty()) else {
-            return Err(Diagnostic::error("a parent needs a `name`").at(&parent.span));
+            let (Child::Host(child) | Child::Group(child)) = child;
+            // Ansible's own words: scripts look for them.
+            return Err(Diagnostic::error(format!("Element {child} has a parent with no name.")).at(&parent.span));
         };
         inventory.add_group(&group);
         for (name, node) in parent.get("vars").and_then(Node::as_map).unwrap_or_default() {

@@ -14,7 +14,7 @@ use super::data::Inventory;
 use super::expressions::Expressions;
 use super::files::{ENDINGS, VarsFiles, read_text};
 use super::layers::folder_of;
-use super::{address, constructed, generator, ini, script, structured};
+use super::{address, constructed, generator, ini, script, structured, toml};
 
 /// The inventory that is asked for when none is: its absence is nothing to warn of.
 const DEFAULT_SOURCE: &str = "/etc/ansible/hosts";
@@ -216,6 +216,7 @@ impl Loader<'_, '_> {
             ("auto", Ok(_)) if may_be_yaml => self.plugin_file(path, None).transpose(),
             ("constructed" | "generator", Ok(_)) if is_config => self.plugin_file(path, Some(reader)).transpose(),
             ("yaml", Ok(_)) if may_be_yaml => Some(self.yaml(path)),
+            ("toml", Ok(_)) if ending.as_deref() == Some(".toml") => Some(self.toml(path)),
             ("ini", Ok(_)) if ending.as_deref() != Some(".toml") => Some(self.ini(path, source)),
             _ => None,
         }
@@ -257,6 +258,11 @@ impl Loader<'_, '_> {
         structured::read_yaml(&mut self.inventory, &document, &mut self.warnings)
     }
 
+    fn toml(&mut self, path: &Path) -> Read {
+        let (text, _) = read_text(path, &self.context.secrets)?;
+        structured::read_yaml(&mut self.inventory, &toml::groups(&text, path)?, &mut self.warnings)
+    }
+
     fn ini(&mut self, path: &Path, source: &str) -> Read {
         let (text, _) = read_text(path, &self.context.secrets)?;
         ini::read(&mut self.inventory, &text, &source.into())
@@ -291,7 +297,7 @@ impl Loader<'_, '_> {
             return Ok(false);
         }
         // Of a file that says by its name what it is, only that reader's reason is of use; else the last reader's, INI's.
-        let is_yaml = path.extension().is_some_and(|ending| ENDINGS.iter().any(|known| known[1..] == *ending));
+        let is_yaml = path.extension().is_some_and(|ending| ending == "toml" || ENDINGS.iter().any(|known| known[1..] == *ending));
         let is_script = std::fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & 0o111 != 0);
         let reason = if failures.is_empty() {
             None

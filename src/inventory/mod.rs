@@ -17,6 +17,7 @@ mod load;
 mod patterns;
 mod script;
 mod structured;
+mod toml;
 mod words;
 
 pub use data::{Group, Host, Inventory, LOCALHOST, Variables};

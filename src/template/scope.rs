@@ -102,6 +102,10 @@ impl Scope {
             NodeKind::Int(number) => Val::Int(*number),
             NodeKind::Float(number) => Val::Float(*number),
             NodeKind::Unsafe(text) => Val::Str(text.clone()),
+            NodeKind::Time(text) => match super::methods::time::moment(text) {
+                Some(moment) => Val::Object(super::object::Object::Moment(moment)),
+                None => Val::Str(text.clone()),
+            },
             NodeKind::Data(value) => Val::from_value(value),
             NodeKind::Str(text, style) => match self.text(text, *style, &node.span) {
                 Ok(value) => value,

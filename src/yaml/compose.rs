@@ -336,7 +336,11 @@ fn resolved(text: String, string: impl Fn(String) -> NodeKind) -> NodeKind {
         Resolved::Bool(flag) => NodeKind::Bool(flag),
         Resolved::Int(number) => NodeKind::Int(number),
         Resolved::Float(number) => NodeKind::Float(number),
-        Resolved::BigInt | Resolved::Timestamp | Resolved::Merge | Resolved::ValueKey | Resolved::Str => string(text),
+        Resolved::Timestamp => match string(text) {
+            NodeKind::Str(text, _) => NodeKind::Time(text),
+            other => other,
+        },
+        Resolved::BigInt | Resolved::Merge | Resolved::ValueKey | Resolved::Str => string(text),
     }
 }
 

@@ -10,8 +10,15 @@ use super::super::fault::{Fault, Outcome};
 use super::super::object::Object;
 use super::super::operate;
 
-pub(crate) const MOMENT_METHODS: [&str; 9] =
-    ["strftime", "isoformat", "timestamp", "date", "weekday", "isoweekday", "replace", "timetuple", "toordinal"];
+pub(crate) const MOMENT_METHODS: [&str; 10] =
+    ["strftime", "isoformat", "timestamp", "date", "time", "weekday", "isoweekday", "replace", "timetuple", "toordinal"];
+
+/// A point in time without a zone, as YAML writes it. Dates alone and times of other zones are text here.
+pub(crate) fn moment(text: &str) -> Option<DateTime> {
+    let is_local = text.len() > "2020-01-01".len() && !text.ends_with(['Z', 'z']) && !text[10..].contains(['+', '-']);
+    let text = text.split_whitespace().collect::<Vec<_>>().join("T");
+    if is_local { text.parse().ok() } else { None }
+}
 
 /// Python's `strftime`, which leaves unknown directives as they are.
 pub(crate) fn strftime(moment: &DateTime, format: &str) -> Outcome<String> {
@@ -105,6 +112,7 @@ pub(crate) fn call_moment(moment: &DateTime, name: &str, arguments: Arguments) -
             Val::Float(zoned.timestamp().as_microsecond() as f64 / 1e6)
         }
         "date" => Val::str(moment.date().to_string()),
+        "time" => Val::str(format!("{}{}", moment.strftime("%H:%M:%S"), fraction(moment))),
         "weekday" => Val::Int(i64::from(moment.weekday().to_monday_zero_offset())),
         "isoweekday" => Val::Int(i64::from(moment.weekday().to_monday_one_offset())),
         "toordinal" => Val::Int(i64::from((moment.date() - jiff::civil::date(1, 1, 1)).get_days()) + 1),
