@@ -18,7 +18,7 @@ pub(crate) fn holds(scope: &Arc<Scope>, node: &Node) -> Outcome<bool> {
         NodeKind::Null | NodeKind::Data(Value::Null) => return empty(scope),
         NodeKind::Data(Value::Str(text)) if text.trim().is_empty() => return empty(scope),
         _ if scope.context.controller.allow_broken_conditionals => (scope.node(node)?, String::new()),
-        _ => return Err(Fault::failed("a condition must be an expression").help("write it as text, such as `x is defined`")),
+        _ => return Err(Fault::failed("Conditional expressions must be strings.").help("write it as text, such as `x is defined`")),
     };
     match value.present()? {
         Val::Bool(flag) => Ok(flag),
@@ -47,10 +47,7 @@ fn expression(scope: &Arc<Scope>, text: &Arc<str>, style: Style, node: &Node) ->
         Val::Str(inner) if inner.trim().is_empty() => empty(scope).map(Val::Bool),
         Val::Str(_) => match written_in_project(scope, trimmed, 0) {
             Some(inner) => scope.templar.run_expression(scope, &inner, style, &node.span, true),
-            None => {
-                Err(Fault::failed("Encountered untrusted template or expression: text that an expression gave cannot become a condition")
-                    .help("write the condition itself, without `{{ }}`"))
-            }
+            None => Err(Fault::failed("Encountered untrusted template or expression.").help("write the condition itself, without `{{ }}`")),
         },
         other => Ok(other),
     }
@@ -89,7 +86,7 @@ fn is_all_template(text: &str) -> bool {
 fn not_boolean(value: &Val, written: &str) -> Fault {
     let truth = value.truth().unwrap_or(false);
     let fault = Fault::failed(format!(
-        "conditional result ({}) was derived from value of type `{}`, conditionals must have a boolean result",
+        "Conditional result ({}) was derived from value of type `{}`. Conditionals must have a boolean result.",
         if truth { "True" } else { "False" },
         value.type_name()
     ));

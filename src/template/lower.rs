@@ -117,7 +117,7 @@ impl<F: Fn(Span) -> Position> Lowering<F> {
             ast::Expr::Tuple(items) => Target::Tuple(items.items.iter().map(|item| self.target(item)).collect::<Outcome<_>>()?),
             ast::Expr::List(items) => Target::Tuple(items.items.iter().map(|item| self.target(item)).collect::<Outcome<_>>()?),
             ast::Expr::GetAttr(attribute) => Target::Attribute(self.expression(&attribute.expr)?, attribute.name.into()),
-            other => return Err(Fault::syntax(format!("syntax error in template: a {} cannot be assigned to", other.description()))),
+            other => return Err(Fault::syntax(format!("Syntax error in template: a {} cannot be assigned to", other.description()))),
         })
     }
 
@@ -269,6 +269,6 @@ fn constant_kind(value: &minijinja::Value) -> Outcome<Kind> {
 fn name_of(expression: &ast::Expr<'_>) -> Outcome<Arc<str>> {
     match expression {
         ast::Expr::Var(name) => Ok(name.id.into()),
-        other => Err(Fault::syntax(format!("syntax error in template: a name is expected, not a {}", other.description()))),
+        other => Err(Fault::syntax(format!("Syntax error in template: a name is expected, not a {}", other.description()))),
     }
 }

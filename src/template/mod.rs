@@ -41,7 +41,7 @@ mod tests;
 pub use context::{Context, Controller, Decrypt, FileOptions, ReadSetting, SearchPath, Variable, Variables};
 pub use engine::Templar;
 pub use error::{Error, ErrorKind};
-pub use file_variables::file_variables;
+pub use file_variables::{file_variables, managed};
 pub use names::NameKind;
 
 /// What the name `omit` stands for once it is data. The engine drops arguments with this value; inside containers it is dropped already.

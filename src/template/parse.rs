@@ -68,7 +68,7 @@ pub(crate) fn template(source: &Arc<str>, mode: &Mode) -> Outcome<Code> {
 
 /// A bare expression: `when`, `until`, `var`. Its code is one statement that writes it.
 pub(crate) fn expression(source: &Arc<str>) -> Outcome<Code> {
-    let prepared = Prepared { text: keep_slashes(source), added: Vec::new(), skipped: 0 };
+    let prepared = Escaper::new(source, &FileOptions::default(), false).expression();
     let tree = parse_expr(&prepared.text).map_err(|error| {
         let fault = refused(&error, &prepared);
         if crate::base::source::is_template(source) { fault.help("an expression needs no `{{ }}` around it") } else { fault }
@@ -88,7 +88,7 @@ fn refused(error: &minijinja::Error, prepared: &Prepared) -> Fault {
         .range()
         .map_or(0, |range| prepared.text.get(range).map_or(0, |text| text.lines().next().unwrap_or("").chars().count() as u32));
     let position = Position { line: line + prepared.skipped, column: prepared.column(line, column), length };
-    Fault::syntax(format!("syntax error in template: {message}")).at_position(position)
+    Fault::syntax(format!("Syntax error in template: {message}")).at_position(position)
 }
 
 fn syntax(options: &FileOptions) -> Outcome<SyntaxConfig> {
@@ -116,16 +116,14 @@ fn trailing_newlines(text: &str) -> usize {
 /// One kind of newline, and the backslashes of constants as the parser must see them.
 fn prepare(text: &str, options: &FileOptions, yaml: bool) -> Prepared {
     let text = if text.contains('\r') { text.replace("\r\n", "\n").replace('\r', "\n") } else { text.to_owned() };
-    if !text.contains('\\') {
+    if !text.contains(['\\', '+']) {
         return Prepared { text, added: Vec::new(), skipped: 0 };
     }
-    Escaper { rest: &text, out: String::with_capacity(text.len() + 16), line: 0, column: 0, added: Vec::new(), options, yaml }.run()
+    Escaper::new(&text, options, yaml).run()
 }
 
-/// In an expression Python keeps the backslash of `\/`, which minijinja drops.
-fn keep_slashes(text: &str) -> String {
-    text.replace("\\/", "\\\\/")
-}
+/// What a `+` stands behind that has no left side: it changes nothing, and minijinja does not know it.
+const BEFORE_SIGN: &str = "([{,:=+-*/%<>~|";
 
 struct Escaper<'a> {
     rest: &'a str,
@@ -137,7 +135,17 @@ struct Escaper<'a> {
     yaml: bool,
 }
 
-impl Escaper<'_> {
+impl<'a> Escaper<'a> {
+    fn new(text: &'a str, options: &'a FileOptions, yaml: bool) -> Self {
+        Escaper { rest: text, out: String::with_capacity(text.len() + 16), line: 0, column: 0, added: Vec::new(), options, yaml }
+    }
+
+    /// The whole text is an expression: Python keeps the backslash of `\/` in it, which minijinja drops.
+    fn expression(mut self) -> Prepared {
+        self.inside("\0", false);
+        Prepared { text: self.out, added: self.added, skipped: 0 }
+    }
+
     fn run(mut self) -> Prepared {
         while !self.rest.is_empty() {
             if self.rest.starts_with(self.options.comment_start.as_str()) {
@@ -178,11 +186,26 @@ impl Escaper<'_> {
 
     fn code(&mut self, end: &str, double: bool) {
         self.take(2.min(self.rest.chars().count()));
+        if self.rest.starts_with(['-', '+']) {
+            self.take(1);
+        }
+        self.inside(end, double);
+    }
+
+    fn inside(&mut self, end: &str, double: bool) {
         let mut open = 0usize;
+        let mut before = ',';
         while let Some(character) = self.rest.chars().next() {
+            let left = if character.is_whitespace() { before } else { std::mem::replace(&mut before, character) };
             match character {
                 _ if open == 0 && self.rest.starts_with(end) => return self.take(end.chars().count()),
                 '\'' | '"' => self.constant(character, double),
+                '+' if BEFORE_SIGN.contains(left) && !self.rest[1..].starts_with(end) => {
+                    self.out.push(' ');
+                    self.column += 1;
+                    self.rest = &self.rest[1..];
+                    before = left;
+                }
                 '(' | '[' | '{' => {
                     open += 1;
                     self.take(1);
@@ -237,6 +260,11 @@ mod tests {
         assert_eq!(prepared(r"\d {{ x | regex_replace('\d', '\1') }}", true), r"\d {{ x | regex_replace('\\d', '\\1') }}");
         assert_eq!(prepared(r"{% set x = '\n' %}", true), r"{% set x = '\n' %}");
         assert_eq!(prepared(r"{{ '\n' }}", false), r"{{ '\n' }}");
+    }
+
+    #[test]
+    fn a_sign_that_changes_nothing_is_left_out() {
+        assert_eq!(prepared("{{ [+1, 2 + +x, 'a+b' + y] }}{%+ if a + b +%}+", true), "{{ [ 1, 2 +  x, 'a+b' + y] }}{%+ if a + b +%}+");
     }
 
     #[test]

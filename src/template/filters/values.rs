@@ -50,8 +50,8 @@ fn mandatory(arguments: Arguments, _: &Arc<Scope>) -> Outcome<Val> {
     match bound.required(0)? {
         Val::Missing(fault) if fault.is_undefined() => Err(match (bound.some_text(1)?, fault.undefined_name()) {
             (Some(message), _) => Fault::failed(message.to_string()),
-            (None, Some(name)) => Fault::failed(format!("mandatory variable `{name}` not defined")),
-            (None, None) => Fault::failed("mandatory variable not defined"),
+            (None, Some(name)) => Fault::failed(format!("Mandatory variable `{name}` not defined.")),
+            (None, None) => Fault::failed("Mandatory variable not defined."),
         }),
         value => Ok(value.clone()),
     }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::base::{Key, Span};
+use crate::base::{Diagnostic, Key, Node, Span};
 use crate::vault;
 
 use super::super::context::{Context, FileOptions, Variable, Variables};
@@ -27,7 +27,11 @@ pub(crate) fn find(scope: &Scope, kind: &str, name: &str) -> Outcome<PathBuf> {
     let search = &scope.context.search;
     search.find(kind, Path::new(&name)).ok_or_else(|| {
         let tried: Vec<String> = search.candidates(kind, Path::new(&name)).iter().map(|path| format!("`{}`", path.display())).collect();
-        let fault = Fault::failed(format!("the file `{name}` was not found"));
+        // ansible-core's words, which scripts look for.
+        let fault = Fault::failed(match kind {
+            "templates" => format!("the template file {name} could not be found for the lookup"),
+            _ => format!("Unable to access the file `{name}`: File not found. Use -vvvvv to see paths searched."),
+        });
         if tried.is_empty() { fault } else { fault.help(format!("it was searched as {}", tried.join(", "))) }
     })
 }
@@ -108,10 +112,15 @@ fn template(terms: Vec<Val>, options: Options, scope: &Arc<Scope>) -> Outcome<Ve
     for name in texts(&terms)? {
         let path = find(scope, "templates", &name)?;
         let text = read(scope, &path)?;
-        let managed = (scope.context.controller.setting)("DEFAULT_MANAGED_STR").map(|value| value.to_text()).unwrap_or_default();
-        let mut own = crate::template::file_variables(&name, &path, &managed);
-        if variables.get("ansible_managed").is_some() {
-            own.remove("ansible_managed");
+        let mut own = crate::template::file_variables(&name, &path);
+        if variables.get("ansible_managed").is_none() {
+            let setting = (scope.context.controller.setting)("DEFAULT_MANAGED_STR").map(|value| value.to_text()).unwrap_or_default();
+            let render = |text: &str| {
+                let node = Node::text(Span::origin("<ansible_managed>"), text);
+                scope.templar.render(&node, &scope.context).map(|value| value.to_text()).map_err(Diagnostic::from)
+            };
+            let managed = crate::template::managed(&setting, &name, &path, render);
+            own.insert("ansible_managed", managed.map_err(|error| Fault::failed(error.message))?);
         }
         let about = Over { own: Val::from_value(&own.into()), below: variables.clone() };
         let context: Context = scope.context.with_variables(Arc::new(about));
@@ -155,7 +164,8 @@ fn first_found(terms: Vec<Val>, options: Options, scope: &Arc<Scope>) -> Outcome
     if skip {
         return Ok(Vec::new());
     }
-    Err(Fault::failed("no file was found").help(format!("it was looked for `{}`; `skip=True` allows none", names.join("`, `"))))
+    Err(Fault::failed("No file was found when using first_found.")
+        .help(format!("it was looked for `{}`; `skip=True` allows none", names.join("`, `"))))
 }
 
 fn split(value: &Val) -> Outcome<Vec<Val>> {
