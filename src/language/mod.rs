@@ -3,6 +3,7 @@
 
 mod action;
 mod arguments;
+mod imports;
 mod item;
 mod keywords;
 mod loader;

@@ -8,7 +8,7 @@ use crate::base::{Diagnostic, Node, NodeKind};
 use super::item::{Block, Item, Scope, ScopeKind, Vars};
 use super::keywords::{Keywords, Object, not_a_keyword};
 use super::loader::Loader;
-use super::role::{RoleFinder, RoleRequest};
+use super::role::RoleFinder;
 use super::task::{Loop, Task};
 
 /// Renders the file or role name of a static import in the scope it stands in.
@@ -82,6 +82,7 @@ impl<'a> Parser<'a> {
             return self.block(node, entries, scope, kind);
         }
         let task = self.task(node, entries, scope, kind)?;
+        self.check_include(&task)?;
         match task.short_action() {
             "import_tasks" => self.import_tasks(&task, kind),
             "import_role" => self.import_role(&task, kind),
@@ -203,61 +204,6 @@ impl<'a> Parser<'a> {
 
     pub(super) fn keep<T>(&mut self, outcome: Result<T, Diagnostic>) -> Option<T> {
         outcome.map_err(|diagnostic| self.findings.push(diagnostic)).ok()
-    }
-
-    fn import_tasks(&mut self, task: &Task, kind: ListOf) -> Option<Item> {
-        let scope = self.import_scope(task)?;
-        let file = task.action.arguments.raw.as_ref().or_else(|| task.action.arguments.get("file"));
-        let Some(file) = file else {
-            self.findings.push(Diagnostic::error("no file specified for import_tasks").at(&task.action.span));
-            return None;
-        };
-        let name = self.keep((self.render)(file, &scope))?;
-        let Some(path) = find_tasks(&name, &task.scope) else {
-            self.findings.push(Diagnostic::error(format!("Could not find or access '{name}' on the Ansible Controller.")).at(&file.span));
-            return None;
-        };
-        let inner = with_file(&scope, &path);
-        let body = self.deeper(&file.span, |parser| parser.file(&path, &file.span, &inner, kind == ListOf::Handlers))?;
-        Some(Item::Block(Arc::new(Block {
-            span: task.span.clone(),
-            scope: inner,
-            body,
-            rescue: Vec::new(),
-            always: Vec::new(),
-            role_run: None,
-        })))
-    }
-
-    /// The scope that an import makes of its own keywords.
-    fn import_scope(&mut self, task: &Task) -> Option<Arc<Scope>> {
-        if let Some(loops) = &task.loops {
-            let message = format!("you cannot use loops on '{}' statements. You should use '{}' instead.", task.action.name, {
-                task.action.name.replace("import_", "include_")
-            });
-            self.findings.push(Diagnostic::error(message).at(&loops.items.span));
-            return None;
-        }
-        Some(task.scope.inside(ScopeKind::Import, task.keywords.clone(), task.vars.as_ref().clone()))
-    }
-
-    fn import_role(&mut self, task: &Task, kind: ListOf) -> Option<Item> {
-        let scope = self.import_scope(task)?;
-        let Some(name) = task.action.arguments.get("name").or_else(|| task.action.arguments.get("role")) else {
-            self.findings.push(Diagnostic::error("'name' is a required field for import_role.").at(&task.action.span));
-            return None;
-        };
-        let rendered = self.keep((self.render)(name, &scope))?;
-        let mut request = RoleRequest::named(&rendered, &name.span);
-        request.take_files(&task.action.arguments);
-        request.allow_duplicates = true;
-        request.is_import = true;
-        let block = self.deeper(&name.span, |parser| parser.role(&request, &scope))??;
-        // A role imported among handlers gives its handlers only.
-        match kind {
-            ListOf::Tasks => Some(Item::Block(Arc::new(block))),
-            ListOf::Handlers => None,
-        }
     }
 
     pub(super) fn deeper<T>(&mut self, at: &crate::base::Span, read: impl FnOnce(&mut Self) -> T) -> Option<T> {

@@ -44,6 +44,34 @@ impl Play {
     pub fn keyword(&self, word: &str) -> Option<&Node> {
         self.keywords.get(word)
     }
+
+    /// The questions of `vars_prompt`, each a mapping with a `name`.
+    pub fn prompts(&self) -> &[Node] {
+        self.keyword("vars_prompt").map(prompts_of).unwrap_or_default()
+    }
+}
+
+/// What a question may say.
+const PROMPT: &[&str] = &["confirm", "default", "encrypt", "name", "private", "prompt", "salt", "salt_size", "unsafe"];
+
+/// One question may stand without a list.
+fn prompts_of(node: &Node) -> &[Node] {
+    match node.as_seq() {
+        Some(prompts) => prompts,
+        None if node.is_null() => &[],
+        None => std::slice::from_ref(node),
+    }
+}
+
+fn wrong_prompt(prompt: &Node) -> Option<Diagnostic> {
+    let wrong = |what: &str, place: &Node| Diagnostic::error(format!("Invalid vars_prompt data structure, {what}")).at(&place.span);
+    if prompt.get("name").is_none() {
+        return Some(wrong("missing 'name' key", prompt));
+    }
+    let mut keys = prompt.as_map().unwrap_or_default().iter().map(|(key, _)| key);
+    let unknown = keys.find(|key| !key.as_str().is_some_and(|word| PROMPT.contains(&word)))?;
+    let word = unknown.to_key().to_string();
+    Some(wrong(&format!("found unsupported key '{word}'"), unknown).did_you_mean(&word, PROMPT.iter().copied()))
 }
 
 fn collect(item: &Item, found: &mut Vec<Arc<Role>>) {
@@ -90,6 +118,7 @@ impl Parser<'_> {
             keywords.remove("user");
             keywords.set("remote_user", user);
         }
+        self.findings.extend(keywords.get("vars_prompt").map(prompts_of).unwrap_or_default().iter().filter_map(wrong_prompt));
         let mut vars = self.vars(&mut keywords);
         if let Some((_, outer_vars)) = outer {
             // Variables of the import win over the play's own, as include parameters do.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::base::{Diagnostic, Node, Span};
 
-use super::arguments::Arguments;
+use super::imports::is_inside;
 use super::item::{Block, Item, Scope, ScopeKind, Vars};
 use super::keywords::{Keywords, Object};
 use super::parser::{Parser, with_file};
@@ -45,7 +45,8 @@ pub struct RoleRequest {
     pub vars_from: Option<String>,
     pub defaults_from: Option<String>,
     pub handlers_from: Option<String>,
-    pub allow_duplicates: bool,
+    /// What an import or include says; else the role itself does.
+    pub allow_duplicates: Option<bool>,
     pub is_import: bool,
     pub is_public: bool,
     /// Whether argument specs are checked.
@@ -66,7 +67,7 @@ impl RoleRequest {
             vars_from: None,
             defaults_from: None,
             handlers_from: None,
-            allow_duplicates: false,
+            allow_duplicates: None,
             is_import: false,
             is_public: true,
             validate: true,
@@ -88,15 +89,6 @@ impl RoleRequest {
         let from = [&self.tasks_from, &self.vars_from, &self.defaults_from, &self.handlers_from];
         format!("{} {} {} {words:?} {from:?}", path.display(), vars(&self.params), vars(&self.vars))
     }
-
-    /// Takes `tasks_from` and its like from the arguments of an import or include, when they are plain text.
-    pub fn take_files(&mut self, arguments: &Arguments) {
-        let text = |name: &str| arguments.get(name).and_then(Node::as_str).map(str::to_owned);
-        self.tasks_from = text("tasks_from");
-        self.vars_from = text("vars_from");
-        self.defaults_from = text("defaults_from");
-        self.handlers_from = text("handlers_from");
-    }
 }
 
 /// Finds roles by name: beside the playbook, in the configured folders, in collections, or by path.
@@ -106,6 +98,8 @@ pub struct RoleFinder {
     pub folders: Vec<PathBuf>,
     /// Folders that hold `ansible_collections`.
     pub collections: Vec<PathBuf>,
+    /// `private_role_vars`: variables of roles are not for tasks outside unless they say so.
+    pub private_vars: bool,
 }
 
 impl RoleFinder {
@@ -128,6 +122,17 @@ impl RoleFinder {
         self.collections.iter().map(inside).find(|folder| folder.is_dir())
     }
 
+    /// Why there is no such role, if there is none.
+    pub fn missing(&self, request: &RoleRequest, near: Option<&Role>) -> Option<Diagnostic> {
+        if self.find(&request.name, near).is_some() {
+            return None;
+        }
+        let folders: Vec<String> = self.folders.iter().map(|folder| folder.display().to_string()).collect();
+        let names = self.names();
+        let error = Diagnostic::error(format!("the role '{}' was not found in {}", request.name, folders.join(":")));
+        Some(error.at(&request.span).did_you_mean(&request.name, names.iter().map(String::as_str)))
+    }
+
     /// Names of roles that could have been meant.
     fn names(&self) -> Vec<String> {
         let entries = self.folders.iter().filter_map(|folder| std::fs::read_dir(folder).ok()).flatten().flatten();
@@ -145,7 +150,8 @@ impl Parser<'_> {
                 return None;
             }
             let rendered = self.rendered(node, name, scope)?;
-            return self.role(&RoleRequest::named(&rendered, &node.span), scope);
+            let is_public = !self.roles.private_vars;
+            return self.role(&RoleRequest { is_public, ..RoleRequest::named(&rendered, &node.span) }, scope);
         }
         let Some(entries) = node.as_map() else {
             self.findings.push(Diagnostic::error(format!("a role is a name or a mapping, not {}", node.type_name())).at(&node.span));
@@ -160,12 +166,13 @@ impl Parser<'_> {
         keywords.remove("name");
         let rendered = self.rendered(&name, name.as_str().unwrap_or_default(), scope)?;
         let mut request = RoleRequest::named(&rendered, &name.span);
+        request.is_public = !self.roles.private_vars;
         request.vars = self.vars(&mut keywords);
         request.keywords = keywords;
         for (word, key, value) in others.into_iter().filter(|(word, ..)| word != "src") {
             match word.as_str() {
                 "tasks_from" => request.tasks_from = value.as_str().map(Into::into),
-                "allow_duplicates" => request.allow_duplicates = value.to_value().is_truthy(),
+                "allow_duplicates" => request.allow_duplicates = Some(value.to_value().is_truthy()),
                 _ => {
                     // Ansible takes any further word for a parameter of the role; a mistyped keyword deserves a word.
                     if let Some(close) = crate::base::closest(&word, Object::Role.words()).filter(|_| word.len() > 3) {
@@ -193,19 +200,11 @@ impl Parser<'_> {
     pub fn role(&mut self, request: &RoleRequest, scope: &Arc<Scope>) -> Option<Block> {
         let near = scope.role.clone();
         let Some(path) = self.roles.find(&request.name, near.as_deref()) else {
-            self.findings.push(self.no_such_role(request));
+            self.findings.extend(self.roles.missing(request, near.as_deref()));
             return None;
         };
         let span = request.span.clone();
         self.deeper(&span, |parser| parser.role_at(request, &path, scope))?
-    }
-
-    fn no_such_role(&self, request: &RoleRequest) -> Diagnostic {
-        let folders: Vec<String> = self.roles.folders.iter().map(|folder| folder.display().to_string()).collect();
-        let names = self.roles.names();
-        Diagnostic::error(format!("the role '{}' was not found in {}", request.name, folders.join(":")))
-            .at(&request.span)
-            .did_you_mean(&request.name, names.iter().map(String::as_str))
     }
 
     fn role_at(&mut self, request: &RoleRequest, path: &Path, scope: &Arc<Scope>) -> Option<Block> {
@@ -222,6 +221,7 @@ impl Parser<'_> {
         }
         let (role, inner) = self.role_itself(request, path, &outer, dependencies, &meta);
         let tasks = self.role_path(path, "tasks", request.tasks_from.as_deref());
+        self.check_inside(path, request, &tasks);
         if request.tasks_from.is_some() && tasks.is_none() {
             let from = request.tasks_from.as_deref().unwrap_or_default();
             let message = format!("Could not find specified file in role: tasks/{from}");
@@ -294,7 +294,9 @@ impl Parser<'_> {
             params: Arc::new(request.params.clone()),
             handlers: Vec::new(),
             dependencies,
-            allow_duplicates: request.allow_duplicates || meta.get("allow_duplicates").is_some_and(|node| node.to_value().is_truthy()),
+            allow_duplicates: request
+                .allow_duplicates
+                .unwrap_or_else(|| meta.get("allow_duplicates").is_some_and(|node| node.to_value().is_truthy())),
             identity: request.identity(path),
             is_public: request.is_public,
             argument_spec: if request.validate { self.argument_spec(path, request, meta) } else { None },
@@ -319,6 +321,19 @@ impl Parser<'_> {
         }
         let role = Arc::new(role);
         (role.clone(), scope_of(role))
+    }
+
+    /// A file that is asked for by name lies in the role.
+    fn check_inside(&mut self, role: &Path, request: &RoleRequest, file: &Option<PathBuf>) {
+        let folder = role.join("tasks");
+        let Some(file) = file.as_ref().filter(|file| request.tasks_from.is_some() && !is_inside(file, &folder)) else { return };
+        let message = format!(
+            "Failed loading '{}' for role ({}) as it is not inside the expected role path: '{}'",
+            file.display(),
+            request.name,
+            folder.display()
+        );
+        self.findings.push(Diagnostic::error(message).at(&request.span));
     }
 
     /// The spec of the entry point: `meta/argument_specs.yml`, or `argument_specs` in `meta/main.yml`.
