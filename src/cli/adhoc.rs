@@ -103,6 +103,7 @@ pub fn run(args: AdHocArgs) -> Outcome {
         connection_password: passwords.connection,
         become_password: passwords.r#become,
         check: args.tasks.check,
+        foresees: true,
         diff: settings.diff_always,
         start_at_task: None,
         step: false,

@@ -116,31 +116,13 @@ fn traits(spec: &ArgSpec) -> String {
     if !spec.choices.is_empty() {
         parts.push(format!("one of {}", spec.choices.join(", ")));
     }
-    if let Some(default) = shown_default(spec) {
+    if let Some(default) = spec.shown_default() {
         parts.push(format!("default {default}"));
     }
     if !spec.aliases.is_empty() {
         parts.push(format!("also {}", spec.aliases.join(", ")));
     }
     format!("[{}]", parts.join("; "))
-}
-
-/// The default as users write it: it stands in the code as Rust.
-fn shown_default(spec: &ArgSpec) -> Option<String> {
-    let code = spec.default?;
-    let plain = code.trim().trim_matches('"');
-    let choice = plain.rsplit("::").next().unwrap_or(plain);
-    let by_name = |choice_text: &&&str| choice_text.replace(['-', '_'], "").eq_ignore_ascii_case(&choice.replace('_', ""));
-    if let Some(choice) = spec.choices.iter().find(by_name) {
-        return Some((*choice).to_owned());
-    }
-    match plain {
-        "true" => Some("yes".to_owned()),
-        "false" => Some("no".to_owned()),
-        "" => None,
-        code if code.contains(['(', ':', '{', '[', '!']) => None,
-        code => Some(code.to_owned()),
-    }
 }
 
 fn rule(rule: &Rule) -> String {
@@ -196,7 +178,7 @@ fn as_data(entry: &Entry) -> Value {
         if !spec.aliases.is_empty() {
             map.insert("aliases", Value::list(spec.aliases.iter().copied()));
         }
-        if let Some(default) = shown_default(spec) {
+        if let Some(default) = spec.shown_default() {
             map.insert("default", default);
         }
         (spec.name, Value::from(map))

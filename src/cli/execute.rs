@@ -16,6 +16,7 @@ use crate::history::store::{Store, default_file, random_id};
 use crate::history::{Journal, Keeper};
 use crate::report::json::Json;
 use crate::report::plain::Plain;
+use crate::report::screen::Log;
 use crate::report::terminal::{self, Pause};
 use crate::report::{Options, Screen};
 
@@ -134,7 +135,7 @@ pub fn screen(settings: &Settings) -> Result<Screen, Diagnostic> {
     let screen = Screen::standard(colored);
     let Some(path) = &settings.log_path else { return Ok(screen) };
     let log = OpenOptions::new().append(true).create(true).mode(0o600).open(path);
-    log.map(|file| screen.with_log(Box::new(file)))
+    log.map(|file| screen.with_log(Log::new(Box::new(file), account())))
         .map_err(|error| Diagnostic::error(format!("the log `{}` (log_path) cannot be written: {error}", path.display())))
 }
 
@@ -142,6 +143,7 @@ pub fn screen(settings: &Settings) -> Result<Screen, Diagnostic> {
 pub fn options(settings: &Settings, check: bool) -> Options {
     Options {
         verbosity: settings.verbosity,
+        log_verbosity: settings.log_verbosity,
         width: banner_width(),
         check,
         display_skipped_hosts: settings.display_skipped_hosts,
@@ -156,6 +158,7 @@ pub fn options(settings: &Settings, check: bool) -> Options {
         yaml_results: settings.callback_result_format == crate::engine::settings::ResultFormat::Yaml,
         pretty_results: settings.callback_format_pretty,
         diff_context: settings.diff_context,
+        ansible_errors: super::links::called_as().is_some(),
     }
 }
 
@@ -163,8 +166,13 @@ pub fn options(settings: &Settings, check: bool) -> Options {
 fn who(environment: &Environment) -> String {
     match environment.user.is_empty() {
         false => environment.user.clone(),
-        true => crate::system::System::local().user_name(rustix::process::getuid().as_raw()),
+        true => account(),
     }
+}
+
+/// The account that this process runs as.
+fn account() -> String {
+    crate::system::System::local().user_name(rustix::process::getuid().as_raw())
 }
 
 #[cfg(test)]

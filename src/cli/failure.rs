@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal, Write};
 
 use crate::base::Diagnostic;
-use crate::report::diagnostic;
+use crate::report::{context, diagnostic};
 
 /// Ansible: `ExitCode.GENERIC_ERROR`.
 pub const GENERIC: u8 = 1;
@@ -42,9 +42,14 @@ impl From<Vec<Diagnostic>> for Failed {
 pub fn show(failed: &Failed) -> u8 {
     let mut stderr = io::stderr().lock();
     let colored = stderr.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let is_link = super::links::called_as().is_some();
     for diagnostic in &failed.diagnostics {
         // Nobody is left to be told when standard error is closed.
-        let _closed = writeln!(stderr, "{}", diagnostic::render(diagnostic, 120, colored));
+        let text = match is_link {
+            true => context::finding(diagnostic),
+            false => diagnostic::render(diagnostic, 120, colored),
+        };
+        let _closed = writeln!(stderr, "{text}");
     }
     failed.code
 }

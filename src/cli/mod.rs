@@ -13,6 +13,7 @@ mod extra_vars;
 mod failure;
 mod history;
 mod inventory;
+mod keys;
 mod lab;
 mod links;
 mod prompt;

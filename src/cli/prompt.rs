@@ -6,7 +6,7 @@ use std::io::{self, BufRead, BufReader, IsTerminal, Read, Write};
 use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 
 use crate::base::{Diagnostic, Secret};
-use crate::engine::request::Console;
+use crate::engine::request::{Console, Keys, Typed};
 use crate::report::terminal::Pause;
 
 /// The terminal of this process.
@@ -23,9 +23,19 @@ impl Console for Terminal {
 
     fn ask(&self, question: &str, private: bool) -> io::Result<Option<String>> {
         let ask = || if private { password(question).map(|secret| Some(secret.expose().to_owned())) } else { visible(question) };
+        self.alone(ask)
+    }
+
+    fn keys(&self, keys: &Keys) -> io::Result<Typed> {
+        self.alone(|| super::keys::read(keys))
+    }
+}
+
+impl Terminal {
+    fn alone<T>(&self, work: impl FnOnce() -> T) -> T {
         match &self.pause {
-            Some(pause) => pause.during(ask),
-            None => ask(),
+            Some(pause) => pause.during(work),
+            None => work(),
         }
     }
 }

@@ -65,7 +65,7 @@ pub struct RunArgs {
     no_history: bool,
 }
 
-/// Runs the playbooks. `is_link` when called as `ansible-playbook`: then the output is Ansible's on a terminal too.
+/// Runs the playbooks. `is_link` when called as `ansible-playbook`: then the output is Ansible's on a terminal too, and so is check mode.
 ///
 /// # Errors
 /// The command line, the settings or the files are wrong.
@@ -77,7 +77,8 @@ pub fn run(args: RunArgs, is_link: bool) -> Outcome {
     let (sink, pause) = report(output, &settings, args.tasks.check)?;
     let keeps_history = !args.no_history;
     let unknown = unknown_callback(&settings);
-    let (request, vault_warnings) = request(args, settings, pause, &environment)?;
+    let (mut request, vault_warnings) = request(args, settings, pause, &environment)?;
+    request.foresees = !is_link;
     let warnings = warnings.into_iter().chain(vault_warnings).chain(unknown).collect();
     execute(request, Plan { sinks: vec![sink], keeps_history, warnings }, &environment)
 }
@@ -121,6 +122,7 @@ fn request(
         connection_password: passwords.connection,
         become_password: passwords.r#become,
         check: args.tasks.check,
+        foresees: true,
         diff: settings.diff_always,
         start_at_task: args.start_at_task,
         step: args.step,

@@ -253,6 +253,8 @@ pub struct Delegated {
 pub enum NoticeKind {
     Warning,
     Deprecation,
+    /// What kept a host from going on that is no task's result.
+    Error,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -340,6 +342,10 @@ impl Event {
 impl Notice {
     pub fn warning(diagnostic: Diagnostic) -> Self {
         Notice { kind: NoticeKind::Warning, diagnostic }
+    }
+
+    pub fn error(diagnostic: Diagnostic) -> Self {
+        Notice { kind: NoticeKind::Error, diagnostic }
     }
 
     pub fn deprecation(diagnostic: Diagnostic) -> Self {

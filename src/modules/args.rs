@@ -18,6 +18,39 @@ pub struct ArgSpec {
     pub doc: &'static str,
 }
 
+impl ArgSpec {
+    /// The default as users write it: it stands in the code as Rust.
+    pub fn shown_default(&self) -> Option<String> {
+        let code = self.default?;
+        let plain = code.trim().trim_matches('"');
+        let choice = plain.rsplit("::").next().unwrap_or(plain);
+        let by_name = |choice_text: &&&str| choice_text.replace(['-', '_'], "").eq_ignore_ascii_case(&choice.replace('_', ""));
+        if let Some(choice) = self.choices.iter().find(by_name) {
+            return Some((*choice).to_owned());
+        }
+        match plain {
+            "true" => Some("yes".to_owned()),
+            "false" => Some("no".to_owned()),
+            "" => None,
+            code if code.contains(['(', ':', '{', '[', '!']) => None,
+            code => Some(code.to_owned()),
+        }
+    }
+
+    /// What the option is in `invocation`: as given, else the default; a secret is never shown.
+    pub(super) fn invoked(&self, args: &Map) -> Value {
+        let given = std::iter::once(&self.name).chain(self.aliases).find_map(|name| args.get(name)).filter(|value| !value.is_null());
+        match (given, self.kind, self.shown_default()) {
+            (Some(_), ArgKind::Secret, _) => "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER".into(),
+            (Some(value), ..) => value.clone(),
+            (None, _, None) => Value::Null,
+            (None, ArgKind::Bool, Some(default)) => (default == "yes").into(),
+            (None, ArgKind::Int, Some(default)) => default.parse::<i64>().map_or(Value::Null, Value::from),
+            (None, _, Some(default)) => default.into(),
+        }
+    }
+}
+
 /// A condition over several options.
 #[derive(Clone, Copy, Debug)]
 pub enum Rule {

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::OnceLock;
 
-use crate::base::{Map, Value};
+use crate::base::{Key, Map, Value};
 use crate::system::{Result, System};
 
 use super::args::{ArgSpec, ModuleArgs, Rule};
@@ -21,6 +21,12 @@ pub struct Entry {
 impl Entry {
     pub const fn of<M: Module>() -> Entry {
         Entry { name: M::NAME, specs: M::Args::specs, rules: M::Args::rules, doc: M::Args::doc, run: run::<M> }
+    }
+
+    /// What a result shows of the options that the module was called with.
+    pub fn invocation(&self, args: &Map) -> Value {
+        let options: Map = (self.specs)().iter().map(|spec| (Key::from(spec.name), spec.invoked(args))).collect();
+        Value::map([("module_args", options)])
     }
 
     /// The last part of the name.

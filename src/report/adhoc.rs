@@ -6,10 +6,10 @@ use std::sync::Arc;
 use crate::base::Value;
 use crate::history::event::{Event, Sink, Status, TaskId, TaskResult};
 
-use super::notices::Notices;
+use super::notices::{self, Notices};
 use super::screen::{Color, Screen};
-use super::shapes::{clean_debug, is_debug};
-use super::{Options, diagnostic, difference, dump};
+use super::shapes::{clean_debug, headed, is_debug};
+use super::{Options, difference, dump};
 
 pub struct AdHoc {
     screen: Screen,
@@ -29,7 +29,8 @@ impl AdHoc {
             self.notices.notice(notice, &mut self.screen, &self.options);
         }
         if let Some(error) = result.error.as_ref().filter(|_| !self.one_line) {
-            self.notices.error(error, &mut self.screen, &self.options);
+            let action = self.actions.get(&result.task).map_or("", |action| action.as_ref());
+            self.notices.error(&headed(error, result, action), &mut self.screen, &self.options);
         }
         if result.show_diff && result.status == Status::Changed {
             let text = difference::text(&result.diffs, &self.options, &self.screen);
@@ -86,7 +87,12 @@ impl AdHoc {
     fn dump(&self, result: &TaskResult) -> String {
         let is_debug = self.actions.get(&result.task).is_some_and(|action| is_debug(action));
         let value = if is_debug { clean_debug(&result.result) } else { result.result.clone() };
-        if self.one_line { dump::result(&value, false, &self.options) } else { dump::with_indent(&value, false, Some(4), &self.options) }
+        // As ansible-core: an indented result with its lines joined.
+        if self.one_line {
+            dump::with_indent(&value, false, Some(0), &self.options).replace('\n', "")
+        } else {
+            dump::with_indent(&value, false, Some(4), &self.options)
+        }
     }
 }
 
@@ -98,10 +104,7 @@ impl Sink for AdHoc {
             }
             Event::HostResult(result) => self.result(result),
             Event::Notice(notice) => self.notices.notice(notice, &mut self.screen, &self.options),
-            Event::Finding { diagnostic: finding } => {
-                let text = diagnostic::render(finding, self.options.width, self.screen.colored);
-                self.screen.error_line(&text, None);
-            }
+            Event::Finding { diagnostic } => notices::finding(diagnostic, &mut self.screen, &self.options),
             Event::NoHostsMatched => {
                 let empty = "No hosts matched, nothing to do";
                 self.screen.error_line(&format!("[WARNING]: {empty}"), Some(Color::Warning));

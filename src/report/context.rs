@@ -26,6 +26,12 @@ pub fn message(diagnostic: &Diagnostic) -> String {
     format!("{}{end}", text.trim())
 }
 
+/// What keeps a run from its way, as Ansible tells it: `[ERROR]: …`.
+pub fn finding(diagnostic: &Diagnostic) -> String {
+    let head = if diagnostic.is_error() { "[ERROR]" } else { "[WARNING]" };
+    format!("{head}: {}", message(diagnostic).trim_end())
+}
+
 /// The message with its causes on one line, nothing said twice.
 pub fn brief(diagnostic: &Diagnostic) -> String {
     let mut causes = diagnostic.causes.iter().rev();

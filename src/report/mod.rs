@@ -23,6 +23,8 @@ pub use screen::Screen;
 pub struct Options {
     /// The number of `-v`.
     pub verbosity: u8,
+    /// The same for the log, where it says more than the screen.
+    pub log_verbosity: u8,
     /// Columns that a banner fills. Ansible: the terminal's minus one, at least 79.
     pub width: usize,
     /// The run is in check mode.
@@ -39,12 +41,15 @@ pub struct Options {
     pub yaml_results: bool,
     pub pretty_results: Option<bool>,
     pub diff_context: usize,
+    /// Mistakes are told in Ansible's form, for scripts that look for it.
+    pub ansible_errors: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
         Options {
             verbosity: 0,
+            log_verbosity: 0,
             width: 79,
             check: false,
             display_skipped_hosts: true,
@@ -59,6 +64,7 @@ impl Default for Options {
             yaml_results: false,
             pretty_results: None,
             diff_context: 3,
+            ansible_errors: false,
         }
     }
 }

@@ -6,12 +6,27 @@ use crate::base::Diagnostic;
 use crate::history::event::{Notice, NoticeKind};
 
 use super::screen::{Color, Screen};
-use super::{Options, context};
+use super::{Options, context, diagnostic};
 
 /// Warnings and errors that were shown, for each is shown once.
 #[derive(Default)]
 pub struct Notices {
     shown: HashSet<String>,
+}
+
+/// What keeps the run from its way: with its place drawn, or as Ansible writes it.
+pub fn finding(finding: &Diagnostic, screen: &mut Screen, options: &Options) {
+    match options.ansible_errors {
+        true => screen.error_line(&context::finding(finding), Some(Color::Failed)),
+        false => screen.error_line(&diagnostic::render(finding, options.width, screen.colored), None),
+    }
+}
+
+/// How many mistakes there were, which Ansible does not tell.
+pub fn refusal(errors: usize, warnings: usize, screen: &mut Screen, options: &Options) {
+    if !options.ansible_errors {
+        screen.error_line(&diagnostic::refusal(errors, warnings), None);
+    }
 }
 
 impl Notices {
@@ -25,6 +40,7 @@ impl Notices {
                 self.once(&format!("[DEPRECATION WARNING]: {text}"), Color::Deprecation, true, screen);
             }
             NoticeKind::Deprecation => {}
+            NoticeKind::Error => self.once(&format!("[ERROR]: {text}"), Color::Failed, true, screen),
         }
     }
 

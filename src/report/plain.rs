@@ -10,10 +10,10 @@ use crate::history::event::{
     AsyncState, Event, HostStats, LinkState, PlayStarted, Recap, Show, Sink, Status, TaskId, TaskResult, TaskStarted,
 };
 
-use super::notices::Notices;
+use super::notices::{self, Notices};
 use super::screen::{Color, Screen};
-use super::shapes::{clean_debug, headed, is_debug, recap_line};
-use super::{Options, context, diagnostic, difference, dump};
+use super::shapes::{clean_debug, has_module, headed, is_debug, recap_line};
+use super::{Options, context, difference, dump};
 
 /// Writes events as `ansible-playbook` does.
 pub struct Plain {
@@ -115,7 +115,8 @@ impl Plain {
     fn host_result(&mut self, result: &TaskResult) {
         let task = self.tasks.get(&result.task);
         let is_include = task.is_some_and(|task| task.is_include);
-        let had_items = task.is_some_and(|task| task.is_loop) && result.result.get("results").is_some();
+        let had_items =
+            task.is_some_and(|task| task.is_loop) && ["results", "censored"].iter().any(|name| result.result.get(name).is_some());
         match result.status {
             Status::Ok | Status::Changed if is_include => self.task_banner(result.task),
             Status::Ok | Status::Changed => self.succeeded(result, had_items),
@@ -249,10 +250,13 @@ impl Plain {
     }
 
     fn verbose(&mut self, text: &str, from: u8) {
+        let color = (from > 0).then_some(Color::Verbose);
         if self.options.verbosity < from {
+            if self.options.log_verbosity >= from {
+                self.screen.note(text, color);
+            }
             return;
         }
-        let color = (from > 0).then_some(Color::Verbose);
         if from > 0 && self.options.verbose_to_stderr { self.screen.error_line(text, color) } else { self.screen.line(text, color) }
     }
 
@@ -276,7 +280,8 @@ impl Plain {
     }
 
     fn included(&mut self, file: &str, hosts: &[Arc<str>], item: Option<&Value>) {
-        let item = item.map(|item| format!(" => (item={})", item.to_text())).unwrap_or_default();
+        // As ansible-core: a label that is nothing is not shown.
+        let item = item.filter(|item| item.is_truthy()).map(|item| format!(" => (item={})", item.to_text())).unwrap_or_default();
         self.screen.line(&format!("included: {file} for {}{item}", hosts.join(", ")), Some(Color::Included));
     }
 
@@ -316,6 +321,10 @@ impl Sink for Plain {
                     let title = self.tasks.get(task).map(TaskStarted::title).unwrap_or_default();
                     self.screen.line(&format!(" [started TASK: {title} on {host}]"), Some(Color::Ok));
                 }
+                let module = self.tasks.get(task).map(|task| task.action.clone()).filter(|action| has_module(action));
+                if let Some(module) = module {
+                    self.verbose(&format!("<{host}> EXEC {module}"), 3);
+                }
             }
             Event::Output { .. } => {}
             Event::ItemResult(result) => self.item_result(result),
@@ -326,11 +335,8 @@ impl Sink for Plain {
             Event::HandlerNotified { handler, host } => self.verbose(&format!("NOTIFIED HANDLER {handler} for {host}"), 2),
             Event::Link { host, state, detail } => self.link(host, *state, detail),
             Event::Notice(notice) => self.notices.notice(notice, &mut self.screen, &self.options),
-            Event::Finding { diagnostic: finding } => {
-                let text = diagnostic::render(finding, self.options.width, self.screen.colored);
-                self.screen.error_line(&text, None);
-            }
-            Event::Refused { errors, warnings } => self.screen.error_line(&diagnostic::refusal(*errors, *warnings), None),
+            Event::Finding { diagnostic } => notices::finding(diagnostic, &mut self.screen, &self.options),
+            Event::Refused { errors, warnings } => notices::refusal(*errors, *warnings, &mut self.screen, &self.options),
             Event::Message { text, verbosity } => self.verbose(text, *verbosity),
             Event::Recap(recap) => self.recap(recap),
             Event::RunFinished { .. } => {}

@@ -42,9 +42,33 @@ impl Color {
 pub struct Screen {
     out: Box<dyn Write + Send>,
     err: Box<dyn Write + Send>,
-    log: Option<Box<dyn Write + Send>>,
+    log: Option<Log>,
     pub colored: bool,
     failed: bool,
+}
+
+/// A copy of the output for `log_path`, each text with the time, the process and the user before it, as Ansible's.
+pub struct Log {
+    file: Box<dyn Write + Send>,
+    user: String,
+}
+
+impl Log {
+    pub fn new(file: Box<dyn Write + Send>, user: String) -> Self {
+        Log { file, user }
+    }
+
+    fn write(&mut self, text: &str, color: Option<Color>) -> io::Result<()> {
+        let time = jiff::Zoned::now().strftime("%Y-%m-%d %H:%M:%S,%3f").to_string();
+        let level = match color {
+            Some(Color::Failed | Color::Removed) => "ERROR",
+            Some(Color::Warning) => "WARNING",
+            Some(Color::Debug) => "DEBUG",
+            _ => "INFO",
+        };
+        writeln!(self.file, "{time} p={} u={} n=ansible {level}| {}", std::process::id(), self.user, text.trim_start_matches('\n'))?;
+        self.file.flush()
+    }
 }
 
 /// Text that was written, for whoever wants it back.
@@ -63,7 +87,7 @@ impl Screen {
     }
 
     /// A copy of all text, without colours, goes here too.
-    pub fn with_log(mut self, log: Box<dyn Write + Send>) -> Self {
+    pub fn with_log(mut self, log: Log) -> Self {
         self.log = Some(log);
         self
     }
@@ -89,8 +113,13 @@ impl Screen {
         let stream = if is_error { &mut self.err } else { &mut self.out };
         // A reader who has left (`| head`) is no reason to stop the run.
         self.failed |= stream.write_all(painted.as_bytes()).and_then(|()| stream.flush()).is_err();
+        self.note(text, color);
+    }
+
+    /// Writes a text to the log alone.
+    pub fn note(&mut self, text: &str, color: Option<Color>) {
         if let Some(log) = &mut self.log {
-            self.failed |= writeln!(log, "{}", text.trim_start_matches('\n')).and_then(|()| log.flush()).is_err();
+            self.failed |= log.write(text, color).is_err();
         }
     }
 
@@ -126,6 +155,20 @@ impl Write for Captured {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_log_says_when_who_and_how_bad() {
+        let (screen, _, _) = Screen::captured();
+        let log = Captured::default();
+        let mut screen = screen.with_log(Log::new(Box::new(log.clone()), "ann".into()));
+        screen.line("\nPLAY [web] ***", None);
+        screen.error_line("[WARNING]: odd", Some(Color::Warning));
+        let text = log.text();
+        let lines: Vec<&str> = text.lines().map(|line| line.split_once(" p=").expect("the time and the process").1).collect();
+        let process = std::process::id();
+        let expected = ["INFO| PLAY [web] ***", "WARNING| [WARNING]: odd"].map(|text| format!("{process} u=ann n=ansible {text}"));
+        assert_eq!(lines, expected);
+    }
 
     #[test]
     fn each_line_is_painted_for_itself() {

@@ -65,14 +65,18 @@ const WITHOUT_MODULE: &[&str] = &[
     "validate_argument_spec",
 ];
 
+/// Whether a module runs on the host for an action.
+pub fn has_module(action: &str) -> bool {
+    !WITHOUT_MODULE.contains(&action.rsplit('.').next().unwrap_or(action))
+}
+
 /// The error of a result as ansible-core heads it: with the words of its `msg`.
 pub(super) fn headed(error: &Diagnostic, result: &TaskResult, action: &str) -> Diagnostic {
     if error.message.starts_with("Task failed") {
         return error.clone();
     }
-    let short = action.rsplit('.').next().unwrap_or(action);
     let was_judged = ["failed_when_result", "changed_when_result"].iter().any(|name| result.result.get(name).is_some());
-    let who = if was_judged || WITHOUT_MODULE.contains(&short) { "Action" } else { "Module" };
+    let who = if was_judged || !has_module(action) { "Action" } else { "Module" };
     let message = match result.result.get("msg").map(Value::to_text).unwrap_or_default() {
         text if text.starts_with("Task failed: ") => text,
         text if result.status == Status::Unreachable => format!("Task failed: {text}"),

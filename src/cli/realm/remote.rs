@@ -52,6 +52,7 @@ pub fn perform(
         connection_password: passwords.connection,
         become_password: passwords.r#become,
         check: false,
+        foresees: true,
         diff: false,
         start_at_task: None,
         step: false,
