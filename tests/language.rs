@@ -11,6 +11,9 @@ fn folder() -> PathBuf {
 }
 
 fn run(mut command: Command, arguments: &[&str]) -> Output {
+    // Where hosts leave files for each other.
+    let meeting = tempfile::tempdir().expect("a folder");
+    command.env("MEETING", meeting.path());
     command.args(["-i", "hosts.ini"]).args(arguments).current_dir(folder());
     command.env("ANSIBLE_ROLES_PATH", "roles").env("ANSIBLE_DEPRECATION_WARNINGS", "false").env_remove("ANSIBLE_CONFIG");
     command.env("ANSIBLE_PYTHON_INTERPRETER", oracle("python")).env("ANSIBLE_NOCOLOR", "1");
@@ -20,6 +23,15 @@ fn run(mut command: Command, arguments: &[&str]) -> Output {
 fn hostler() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_hostler"));
     command.args(["run", "--no-history"]);
+    command
+}
+
+/// Hostler under Ansible's name, with its own state in the folder.
+fn link(folder: &Path) -> Command {
+    let link = folder.join("ansible-playbook");
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_hostler"), &link).expect("a link");
+    let mut command = Command::new(link);
+    command.env("HOSTLER_STATE", folder);
     command
 }
 
@@ -62,8 +74,12 @@ fn in_order(line: &str) -> String {
 }
 
 fn compare(arguments: &[&str]) {
+    compare_with(hostler(), arguments);
+}
+
+fn compare_with(command: Command, arguments: &[&str]) {
     let theirs = run(Command::new(oracle("ansible-playbook")), arguments);
-    let ours = run(hostler(), arguments);
+    let ours = run(command, arguments);
     let (expected, found) = (story(&theirs), story(&ours));
     let complaints = String::from_utf8_lossy(&ours.stderr);
     assert_eq!(found.join("\n"), expected.join("\n"), "{arguments:?}: ours differs from ansible-core's\n{complaints}");
@@ -140,4 +156,54 @@ fn a_task_to_start_at_that_nobody_has_is_refused_with_the_one_that_was_meant() {
     let complaints = String::from_utf8_lossy(&refused.stderr);
     assert!(complaints.contains("no task is named `secnd`") && complaints.contains("did you mean `second`?"), "{complaints}");
     assert_eq!((refused.status.code(), refused.stdout.is_empty()), (Some(1), true));
+}
+
+#[test]
+fn what_runs_once_fails_for_all_as_in_ansible() {
+    compare(&["run_once.yml"]);
+    compare(&["run_once_nested.yml"]);
+}
+
+#[test]
+fn a_play_of_lost_hosts_only_does_not_end_the_run_as_in_ansible() {
+    compare(&["lost.yml"]);
+}
+
+#[test]
+fn failed_hosts_run_their_handlers_where_force_handlers_says_so_as_in_ansible() {
+    compare(&["forced.yml"]);
+}
+
+#[test]
+fn an_include_of_what_is_not_there_fails_as_in_ansible() {
+    compare(&["absent.yml"]);
+    compare(&["broken_include.yml"]);
+}
+
+#[test]
+fn hosts_that_share_a_machine_work_side_by_side_as_in_ansible() {
+    compare(&["side_by_side.yml"]);
+}
+
+#[test]
+fn tasks_are_delegated_as_in_ansible() {
+    compare(&["delegation.yml"]);
+}
+
+#[test]
+fn under_ansibles_name_check_mode_looks_at_each_task_alone() {
+    let folder = tempfile::tempdir().expect("a folder");
+    compare_with(link(folder.path()), &["--check", "check.yml"]);
+}
+
+#[test]
+fn under_ansibles_name_mistakes_are_told_in_ansibles_form() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let output = run(link(folder.path()), &["broken_include.yml"]);
+    let complaints = String::from_utf8_lossy(&output.stderr);
+    assert!(complaints.contains("[ERROR]: Could not find specified file in role: tasks/nowhere\nOrigin: "), "{complaints}");
+    let mut again = Command::new(folder.path().join("ansible-playbook"));
+    again.env("HOSTLER_STATE", folder.path());
+    let output = run(again, &["nowhere.yml"]);
+    assert!(String::from_utf8_lossy(&output.stderr).starts_with("[ERROR]: "), "{output:?}");
 }

@@ -3,17 +3,17 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use crate::base::{Diagnostic, Value};
-use crate::history::event::{Event, Show, Status, TaskResult};
+use crate::base::{Diagnostic, Map, Value};
+use crate::history::event::{Event, Notice, Show, Status, TaskResult};
 use crate::language::Task;
 
 use super::cursor::{Cursor, Flow};
 use super::gate::Batch;
 use super::handlers;
 use super::keywords::TaskKeywords;
+use super::start::code;
 use super::state::{Lost, lock};
 use super::task::HostOutcome;
-use super::words::{self, Failing};
 
 impl Cursor {
     /// Counts, notifies, and decides how the host goes on.
@@ -25,10 +25,13 @@ impl Cursor {
         if let Some(role) = &task.scope.role
             && !outcome.skipped
             && !outcome.unreachable
+            && outcome.show != Show::Never
         {
+            // A `run_once` counts on the host that it ran on.
             lock(&self.host.roles_run).insert(role.identity.clone());
         }
         if outcome.changed
+            && outcome.show != Show::Never
             && !outcome.failed
             && !outcome.unreachable
             && let Err(error) = handlers::notify(self, task)
@@ -73,6 +76,7 @@ impl Cursor {
         let flag = |word: &str| keywords.flag(word).ok().flatten();
         flag("any_errors_fatal").unwrap_or(self.run.request.settings.any_errors_fatal)
             || (flag("run_once") == Some(true) && self.gate.is_lockstep())
+            || self.is_done_for_all(task)
     }
 
     fn count(&self, task: &Task, done: &HostOutcome) {
@@ -92,7 +96,8 @@ impl Cursor {
             _ if outcome.failed && is_rescued => stats.rescued += 1,
             _ if outcome.failed => stats.failed += 1,
             _ if outcome.skipped => stats.skipped += 1,
-            _ if task.is_include() && !done.includes.is_empty() => stats.ok += 1,
+            // Counted when it has been read.
+            _ if task.is_include() && !done.includes.is_empty() => {}
             _ => {
                 stats.ok += 1;
                 stats.changed += u64::from(outcome.changed);
@@ -100,22 +105,26 @@ impl Cursor {
         });
     }
 
-    /// A failure that has no task of its own: shown as one.
-    pub fn fail_at(&self, task: &Arc<Task>, batch: &Arc<Batch>, diagnostic: Diagnostic) -> Flow {
+    /// An include of what is not there: the host fails. A `rescue` goes on with it, but as in ansible-core it does not count as rescued.
+    pub fn fail_include(&self, task: &Arc<Task>, batch: &Arc<Batch>, result: Map, why: Diagnostic) -> Flow {
         if self.is_fatal(task) {
             batch.fatal.store(true, Ordering::SeqCst);
         }
-        let message = words::task_failed(Failing::Task, &diagnostic);
-        let values = Value::map([("changed", Value::Bool(false)), ("msg", message.into())]);
-        let mut result = TaskResult::new(batch.id, self.host.name.clone(), Status::Failed, values);
-        result.error = Some(diagnostic);
+        if !self.is_rescued() {
+            self.play.remove(&self.host.name);
+            self.play.failures.fetch_add(1, Ordering::SeqCst);
+        }
+        self.run.event(Event::Notice(Notice::error(why)));
+        let result = TaskResult::new(batch.id, self.host.name.clone(), Status::Failed, result.into());
         self.run.event(Event::HostResult(result));
-        let is_rescued = self.is_rescued();
-        self.run.count(&self.host.name, |stats| match is_rescued {
-            true => stats.rescued += 1,
-            false => stats.failed += 1,
-        });
+        self.run.count(&self.host.name, |stats| stats.failed += 1);
         Flow::Failed
+    }
+
+    /// What is included cannot be read: the whole run ends as for a playbook that cannot be.
+    pub fn break_parsing(&self, diagnostic: Diagnostic) -> Flow {
+        self.run.failure_code.store(code::PARSER, Ordering::SeqCst);
+        self.break_run(diagnostic)
     }
 
     /// Something that no `rescue` catches: the whole run ends with it.

@@ -14,22 +14,20 @@ use super::variables::HostScope;
 
 /// The task's name, rendered as far as it can be; its action where it has none.
 pub fn name(run: &Run, scope: &HostScope, task: &Task) -> String {
-    let Some(node) = &task.name else { return unnamed(run, scope, task) };
+    let Some(node) = &task.name else { return unnamed(task) };
     match run.templar.render(node, &scope.context()) {
-        Ok(Value::Null) => unnamed(run, scope, task),
+        Ok(Value::Null) => unnamed(task),
         Ok(value) => value.to_text(),
         Err(_) => node.to_value().to_text(),
     }
 }
 
-fn unnamed(run: &Run, scope: &HostScope, task: &Task) -> String {
+fn unnamed(task: &Task) -> String {
     let action = &task.action.name;
-    match task.short_action() {
-        "include_role" => {
-            let role = task.action.arguments.get("name").or_else(|| task.action.arguments.get("role"));
-            let role = role.and_then(|node| run.templar.render(node, &scope.context()).ok());
-            role.map_or_else(|| action.to_string(), |role| format!("{action} : {}", role.to_text()))
-        }
+    let role = task.action.arguments.get("name").or_else(|| task.action.arguments.get("role"));
+    match role {
+        // As it is written: ansible-core does not render it here.
+        Some(role) if task.short_action() == "include_role" => format!("{action} : {}", role.to_value().to_text()),
         _ => action.to_string(),
     }
 }

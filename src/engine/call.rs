@@ -135,11 +135,13 @@ impl<'a> Call<'a> {
     pub async fn module(&self, name: &str, args: Map) -> Outcome {
         let Some(entry) = modules::find(name) else { return self.no_such_module(name) };
         self.hide_secrets(entry, &args);
+        // Shown from `-vvv` on, and never registered.
+        let invocation = (self.run.request.settings.verbosity >= 3).then(|| entry.invocation(&args));
         let mut request = TaskRequest {
             module: entry.name.to_owned(),
             args,
             check: self.check,
-            plan: self.run.request.check,
+            plan: self.run.request.check && self.run.request.foresees,
             diff: self.diff,
             environment: self.environment.clone(),
             ..TaskRequest::default()
@@ -147,6 +149,7 @@ impl<'a> Call<'a> {
         request.timeout = self.background.map(|background| background.limit);
         let mut outcome = self.send(request).await;
         outcome.lists_diffs = LISTS_OF_DIFFS.contains(&self.task.short_action());
+        outcome.invocation = invocation.filter(|_| !outcome.unreachable);
         outcome
     }
 
@@ -213,26 +216,8 @@ pub fn failed_link(error: &LinkError) -> Outcome {
     }
 }
 
-/// Options that some actions evaluate themselves: bare expressions, or values that are kept as source.
-fn kept_as_source(action: &str) -> &'static [&'static str] {
-    match action {
-        "assert" => &["that"],
-        "debug" => &["var"],
-        _ => &[],
-    }
-}
-
 fn unprepared(what: Failing<'_>, why: Diagnostic) -> Box<Outcome> {
     Box::new(Outcome::unprepared(what, why))
-}
-
-/// The modules that an action asks in the end: defaults set for them count too, below its own.
-fn stands_for(action: &str) -> &'static [&'static str] {
-    match action {
-        "service" => &["ansible.builtin.systemd_service", "ansible.builtin.systemd", "systemd_service", "systemd"],
-        "package" => &["ansible.builtin.apt", "apt"],
-        _ => &[],
-    }
 }
 
 /// The rendered arguments: defaults of `module_defaults` below what the task says, `omit` left out.
@@ -247,7 +232,7 @@ fn arguments(task: &Task, keywords: &TaskKeywords<'_>, templar: &Templar, contex
         let failing = Failing::Option { action: &full, option };
         templar.render(node, context).map_err(|why| unprepared(failing, why.into()))
     };
-    let names = [stands_for(action), &[action, &full]].concat();
+    let names = [actions::stands_for(action), &[action, &full]].concat();
     let mut args = keywords.module_defaults(&names).map_err(|why| unprepared(Failing::Keyword("module_defaults"), why))?;
     let written = &task.action.arguments;
     if let Some(whole) = &written.whole {
@@ -266,7 +251,7 @@ fn arguments(task: &Task, keywords: &TaskKeywords<'_>, templar: &Templar, contex
         }
     }
     for (name, node) in &written.options {
-        if kept_as_source(action).contains(&name.as_str()) {
+        if actions::kept_as_source(action).contains(&name.as_str()) {
             continue;
         }
         let value = render(name, node)?;
@@ -326,7 +311,7 @@ fn place(run: &Arc<Run>, scope: &HostScope, keywords: &TaskKeywords<'_>) -> Resu
         control_folder: run.control_folder(),
     };
     let destination = destination(&name, is_implicit, &reader, settings, &defaults)?;
-    Ok(Place { becoming: becoming(run, keywords, &reader)?, destination })
+    Ok(Place { lane: scope.host.name.clone(), becoming: becoming(run, keywords, &reader)?, destination })
 }
 
 fn becoming(run: &Run, keywords: &TaskKeywords<'_>, reader: &Reader<'_>) -> Result<Option<Becoming>, Diagnostic> {

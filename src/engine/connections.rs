@@ -1,8 +1,8 @@
-//! One link per host and user, made when first needed, kept for the run.
+//! Links to hosts, made when first needed, kept for the run.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex as StdMutex};
 use std::time::Duration;
 
 use tokio::sync::{Mutex, OnceCell};
@@ -15,10 +15,13 @@ use crate::transport::{BlobStore, Destination, Link, LinkError, Payload, SshOpti
 use crate::wire::{BecomeMethod, BecomeRequest};
 
 use super::settings::Settings;
+use super::state::lock;
 
 /// Where a task runs and as whom.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Place {
+    /// The inventory host whose task it is.
+    pub lane: Arc<str>,
     pub destination: Destination,
     pub becoming: Option<Becoming>,
 }
@@ -40,21 +43,74 @@ pub enum BecomeKind {
     Runuser,
 }
 
-type Slot = Arc<Mutex<Option<Link>>>;
-
 /// The links of a run.
 pub struct Connections {
     cache: PathBuf,
     payload: OnceCell<Payload>,
-    direct: Mutex<HashMap<Destination, Slot>>,
-    becoming: Mutex<HashMap<(Destination, Becoming), Slot>>,
+    ways: Mutex<HashMap<Destination, Vec<Arc<Way>>>>,
+    widths: Widths,
     blobs: BlobStore,
+}
+
+/// How many links lead to one destination at most.
+#[derive(Clone, Copy, Debug)]
+pub struct Widths {
+    pub local: usize,
+    pub ssh: usize,
+}
+
+impl Widths {
+    /// `forks` tasks run at once; with a `shared` overlay they all look at it through one link.
+    pub fn new(forks: usize, shared: bool) -> Self {
+        // sshd takes ten sessions over one login, and the user's own may be among them.
+        let most = |limit: usize| if shared { 1 } else { forks.clamp(1, limit) };
+        Widths { local: most(usize::MAX), ssh: most(8) }
+    }
+}
+
+/// A link to a destination, and those to other users that go through it. Each inventory host has its own as long as that works on
+/// something: hosts that share a destination (`local`, a delegation) work there side by side.
+struct Way {
+    /// The inventory host that used it last.
+    lane: StdMutex<Arc<str>>,
+    direct: Mutex<Option<Link>>,
+    becoming: Mutex<HashMap<Becoming, Link>>,
+}
+
+impl Way {
+    /// How much is under way on it; `None` while it is being made.
+    fn load(&self) -> Option<usize> {
+        let direct = self.direct.try_lock().ok()?;
+        Some(direct.as_ref().map_or(0, Link::under_way))
+    }
+}
+
+/// The way for a host: its own, one that nobody works on, a new one, the one with the least to do.
+fn pick(ways: &mut Vec<Arc<Way>>, lane: &Arc<str>, width: usize) -> Arc<Way> {
+    if let Some(own) = ways.iter().find(|way| *lock(&way.lane) == *lane) {
+        return own.clone();
+    }
+    let free = ways.iter().find(|way| way.load() == Some(0));
+    let way = match free {
+        Some(free) => free.clone(),
+        None if ways.len() < width => {
+            ways.push(Arc::new(Way { lane: StdMutex::new(lane.clone()), direct: Mutex::default(), becoming: Mutex::default() }));
+            return ways[ways.len() - 1].clone();
+        }
+        None => match ways.iter().min_by_key(|way| way.load().unwrap_or(usize::MAX)) {
+            // It stays its host's: this one is a guest.
+            Some(least) => return least.clone(),
+            None => unreachable!("a width is at least one"),
+        },
+    };
+    *lock(&way.lane) = lane.clone();
+    way
 }
 
 impl Connections {
     /// `cache` is a folder of the user's own.
-    pub fn new(cache: PathBuf, blobs: BlobStore) -> Self {
-        Connections { cache, payload: OnceCell::new(), direct: Mutex::default(), becoming: Mutex::default(), blobs }
+    pub fn new(cache: PathBuf, blobs: BlobStore, widths: Widths) -> Self {
+        Connections { cache, payload: OnceCell::new(), ways: Mutex::default(), widths, blobs }
     }
 
     /// The link to a place; a link that was lost is made anew.
@@ -62,30 +118,32 @@ impl Connections {
     /// # Errors
     /// The host cannot be reached, or become fails.
     pub async fn link(&self, place: &Place) -> Result<Link, LinkError> {
-        let direct = self.direct(&place.destination).await?;
+        let width = match place.destination {
+            Destination::Local => self.widths.local,
+            Destination::Ssh(_) => self.widths.ssh,
+        };
+        let way = pick(self.ways.lock().await.entry(place.destination.clone()).or_default(), &place.lane, width);
+        let direct = self.direct(&way, &place.destination).await?;
         let Some(becoming) = &place.becoming else { return Ok(direct) };
         if becoming.user == direct.hello().user {
             return Ok(direct);
         }
-        let key = (place.destination.clone(), becoming.clone());
-        let slot = self.becoming.lock().await.entry(key).or_default().clone();
-        let mut slot = slot.lock().await;
-        if let Some(link) = slot.as_ref().filter(|link| link.is_open()) {
+        let mut users = way.becoming.lock().await;
+        if let Some(link) = users.get(becoming).filter(|link| link.is_open()) {
             return Ok(link.clone());
         }
         let link = direct.become_user(becoming.request()).await?;
-        *slot = Some(link.clone());
+        users.insert(becoming.clone(), link.clone());
         Ok(link)
     }
 
-    async fn direct(&self, destination: &Destination) -> Result<Link, LinkError> {
-        let slot = self.direct.lock().await.entry(destination.clone()).or_default().clone();
-        let mut slot = slot.lock().await;
-        if let Some(link) = slot.as_ref().filter(|link| link.is_open()) {
+    async fn direct(&self, way: &Way, destination: &Destination) -> Result<Link, LinkError> {
+        let mut direct = way.direct.lock().await;
+        if let Some(link) = direct.as_ref().filter(|link| link.is_open()) {
             return Ok(link.clone());
         }
         let link = self.open(destination).await?;
-        *slot = Some(link.clone());
+        *direct = Some(link.clone());
         Ok(link)
     }
 
@@ -117,8 +175,7 @@ impl Connections {
 
     /// Forgets the link to a destination: `meta: reset_connection`, a reboot.
     pub async fn forget(&self, destination: &Destination) {
-        self.direct.lock().await.remove(destination);
-        self.becoming.lock().await.retain(|(other, _), _| other != destination);
+        self.ways.lock().await.remove(destination);
     }
 }
 

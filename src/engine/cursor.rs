@@ -41,6 +41,9 @@ pub struct Cursor {
     pub gate: Arc<Gate>,
     /// Bodies of blocks with a `rescue` that the host is inside of.
     rescues: AtomicUsize,
+    /// The failure of a `run_once` that ran on another host, not dealt with yet. As in ansible-core it counts twice in the innermost block: in
+    /// its body, and in its `rescue`, or in its `always` where there is none.
+    failed_twice: AtomicBool,
     /// Notifications that no flush has looked at yet, as they were given.
     pub notified: Mutex<Vec<String>>,
     /// Numbers of handlers that the flush still has to run.
@@ -64,7 +67,6 @@ pub mod section {
     pub const POST_TASKS: usize = 6;
     /// Handlers at the end of the section before.
     pub const FLUSH: usize = 1;
-    pub const LAST: usize = 8;
 }
 
 impl Cursor {
@@ -78,6 +80,7 @@ impl Cursor {
             scope,
             gate: gate.clone(),
             rescues: AtomicUsize::new(0),
+            failed_twice: AtomicBool::new(false),
             notified: Mutex::default(),
             due: Mutex::default(),
             last_batch: Mutex::default(),
@@ -92,24 +95,15 @@ impl Cursor {
         self.rescues.load(Ordering::SeqCst) > 0
     }
 
-    /// The whole play on this host.
-    pub async fn walk(&self) -> Flow {
-        let flow = self.sections().await;
-        let force = self.keyword_flag("force_handlers").unwrap_or(self.run.request.settings.force_handlers);
-        if flow == Flow::Failed && force && !self.play.is_ended() {
-            lock(&self.last_batch).take();
-            self.flush(vec![section::LAST]).await;
-        }
-        flow
-    }
-
     fn keyword_flag(&self, word: &str) -> Option<bool> {
         let node = self.play.play.keyword(word);
         let value = node.and_then(|node| self.run.templar.render(node, &self.scope.context()).ok());
         value.and_then(|value| crate::modules::coerce::truth(&value))
     }
 
-    async fn sections(&self) -> Flow {
+    /// The whole play on this host. With `force_handlers`, a failed host runs its handlers at the next flush.
+    pub async fn walk(&self) -> Flow {
+        let force = self.keyword_flag("force_handlers").unwrap_or(self.run.request.settings.force_handlers);
         let play = &self.play.play;
         let roles: Vec<Item> = play.roles.iter().cloned().map(Item::Block).collect();
         let facts = super::facts::gathering_task(self).into_iter().map(Item::Task).collect::<Vec<_>>();
@@ -120,19 +114,26 @@ impl Cursor {
             (section::TASKS, &play.tasks, true),
             (section::POST_TASKS, &play.post_tasks, true),
         ];
+        let mut failed = false;
         for (number, items, flushes) in parts {
-            let flow = self.items(items, vec![number]).await;
-            if flow != Flow::On && flow != Flow::EndRole {
-                return flow;
+            if !failed {
+                match self.items(items, vec![number]).await {
+                    Flow::On | Flow::EndRole => {}
+                    Flow::Failed if force && !self.play.is_ended() => failed = true,
+                    flow => return flow,
+                }
             }
             if flushes {
+                if failed {
+                    lock(&self.last_batch).take();
+                }
                 let flow = self.flush(vec![number + section::FLUSH]).await;
-                if flow != Flow::On {
-                    return flow;
+                if flow != Flow::On || failed {
+                    return if failed { Flow::Failed } else { flow };
                 }
             }
         }
-        Flow::On
+        if failed { Flow::Failed } else { Flow::On }
     }
 
     /// A list of tasks and blocks, in order, until something stops it.
@@ -169,10 +170,12 @@ impl Cursor {
         self.rescues.fetch_add(usize::from(catches), Ordering::SeqCst);
         let mut flow = self.items(&block.body, branch(0)).await;
         self.rescues.fetch_sub(usize::from(catches), Ordering::SeqCst);
-        if flow == Flow::Failed && catches {
+        let twice = self.forget_double_failure();
+        if flow == Flow::Failed && catches && !twice {
             flow = self.items(&block.rescue, branch(1)).await;
         }
-        if !matches!(flow, Flow::Unreachable | Flow::EndHost) && !block.always.is_empty() {
+        let skips_always = matches!(flow, Flow::Unreachable | Flow::EndHost) || (twice && !catches);
+        if !skips_always && !block.always.is_empty() {
             self.errors_cleared.store(false, Ordering::SeqCst);
             let after = self.items(&block.always, branch(2)).await;
             flow = if after == Flow::On { flow } else { after };
@@ -187,6 +190,11 @@ impl Cursor {
             lock(&self.host.roles_done).insert(role.identity.clone());
         }
         if flow == Flow::EndRole && block.role_run.is_some() { Flow::On } else { flow }
+    }
+
+    /// The innermost block has dealt with the failure.
+    pub fn forget_double_failure(&self) -> bool {
+        self.failed_twice.swap(false, Ordering::SeqCst)
     }
 
     pub fn title(&self, task: &Arc<Task>) -> (String, String) {
@@ -256,6 +264,8 @@ impl Cursor {
             }
             if flow == Flow::On && (too_many || batch.is_fatal()) {
                 flow = Flow::Failed;
+                // Rescued or not: as in ansible-core, it is not among the play's hosts any more.
+                self.play.remove(&self.host.name);
             }
         }
         if flow == Flow::Failed {
@@ -315,11 +325,13 @@ impl Cursor {
         let context = self.scope.at_task(task).context();
         let keywords = TaskKeywords { task, templar: &self.run.templar, context: &context };
         let once = self.gate.is_lockstep() && keywords.flag("run_once").ok().flatten() == Some(true);
-        if once && !batch.is_led_by(&self.host.name) {
+        let once_for_others = self.is_done_for_all(task);
+        if (once || once_for_others) && !batch.is_led_by(&self.host.name) {
             drop(turn);
-            return self.take_over(task, batch).await;
+            let taken = batch.once.wait().await.clone();
+            return if once { self.take_over(task, taken) } else { HostOutcome::of_another() };
         }
-        let limiter = throttle.map(|limit| batch.throttle(limit));
+        let limiter = throttle.map(|limit| self.play.throttle(task, limit));
         let _turn = match &limiter {
             Some(limiter) => limiter.acquire().await.ok(),
             None => None,
@@ -328,21 +340,20 @@ impl Cursor {
         drop(turn);
         self.run.event(Event::HostTaskStarted { task: batch.id, host: self.host.name.clone() });
         let outcome = TaskRun { cursor: self, task, batch }.run().await;
-        if once {
+        if once || once_for_others {
             // Nobody else sets it.
             batch.once.set(outcome.clone()).unwrap_or_default();
         }
         outcome
     }
 
-    /// What `run_once` came to on the first host counts here too.
-    async fn take_over(&self, task: &Arc<Task>, batch: &Arc<Batch>) -> HostOutcome {
-        let taken = loop {
-            match batch.once.get() {
-                Some(outcome) => break outcome.clone(),
-                None => tokio::time::sleep(std::time::Duration::from_millis(2)).await,
-            }
-        };
+    /// Whether the first host does it for all, whatever they are, and the others learn nothing of it.
+    pub(super) fn is_done_for_all(&self, task: &Task) -> bool {
+        self.gate.is_lockstep() && matches!(task.short_action(), "add_host" | "pause")
+    }
+
+    /// What `run_once` came to on the first host counts here too, but for what it includes and notifies.
+    fn take_over(&self, task: &Arc<Task>, taken: HostOutcome) -> HostOutcome {
         if let Some(name) = task.own("register").and_then(Node::as_str) {
             self.host.set_variable(name, taken.outcome.registered().into());
         }
@@ -350,7 +361,11 @@ impl Cursor {
             "set_fact" => taken.outcome.facts.iter().for_each(|(key, value)| self.host.set_variable(&key.to_string(), value.clone())),
             _ => self.host.learn_facts(&taken.outcome.facts),
         }
-        HostOutcome { outcome: Outcome { show: Show::Never, ..taken.outcome }, ..taken }
+        if taken.outcome.failed && !taken.ignored {
+            self.failed_twice.store(true, Ordering::SeqCst);
+            self.play.remove(&self.host.name);
+        }
+        HostOutcome { outcome: Outcome { show: Show::Never, ..taken.outcome }, includes: Vec::new(), ..taken }
     }
 
     pub fn is_flushing(&self) -> bool {

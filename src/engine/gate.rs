@@ -1,11 +1,11 @@
 //! The strategies, as one question each host asks before a task: may I go on? `linear` lets all hosts begin a task together, the one that
 //! comes first in the play; `free` and `host_pinned` let everyone through.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex};
 
-use tokio::sync::{Notify, OnceCell, Semaphore, oneshot};
+use tokio::sync::{OnceCell, SetOnce, oneshot};
 
 use crate::base::Value;
 use crate::history::event::TaskId;
@@ -21,16 +21,15 @@ pub type Position = Vec<usize>;
 pub struct Batch {
     pub id: TaskId,
     pub hosts: Vec<Arc<str>>,
+    places: HashMap<Arc<str>, usize>,
     /// Set by the first host that comes to show the task's banner.
     pub announced: AtomicBool,
     /// What `run_once` came to, for all.
-    pub once: OnceCell<HostOutcome>,
+    pub once: SetOnce<HostOutcome>,
     /// A failure in here ends the others too (`any_errors_fatal`, a failed `run_once`).
     pub fatal: AtomicBool,
     /// `--step`: whether the user wants the task.
     pub confirmed: OnceCell<bool>,
-    /// `throttle`: at most so many at once.
-    throttle: OnceLock<Arc<Semaphore>>,
     /// What an `include` of these hosts came to, so that hosts with the same file go on together.
     pub includes: Mutex<Vec<(String, Value)>>,
     /// Hosts that have begun, or never will: hosts begin in the play's order.
@@ -41,41 +40,61 @@ pub struct Batch {
     absent: Mutex<HashSet<Arc<str>>>,
 }
 
-/// Names that others wait for.
+/// Hosts of a batch, by their places in it, that others wait for: each is woken once, when those before it are there.
 #[derive(Debug, Default)]
 struct Roll {
-    names: Mutex<HashSet<Arc<str>>>,
-    changed: Notify,
+    state: Mutex<RollState>,
+}
+
+#[derive(Debug, Default)]
+struct RollState {
+    there: HashSet<usize>,
+    /// How many hosts from the first one on are there, without a gap.
+    complete: usize,
+    /// Who waits, by how many hosts it waits for.
+    waiting: BTreeMap<usize, Vec<oneshot::Sender<()>>>,
 }
 
 impl Roll {
-    fn add(&self, host: &Arc<str>) {
-        lock(&self.names).insert(host.clone());
-        self.changed.notify_waiters();
+    fn add(&self, place: usize) {
+        let mut state = lock(&self.state);
+        state.there.insert(place);
+        while state.there.contains(&state.complete) {
+            state.complete += 1;
+        }
+        let complete = state.complete;
+        let later = state.waiting.split_off(&(complete + 1));
+        for waiter in std::mem::replace(&mut state.waiting, later).into_values().flatten() {
+            // Who does not wait any more was cancelled.
+            waiter.send(()).unwrap_or_default();
+        }
     }
 
-    async fn wait_for(&self, hosts: &[Arc<str>]) {
-        loop {
-            let changed = self.changed.notified();
-            tokio::pin!(changed);
-            changed.as_mut().enable();
-            if hosts.iter().all(|host| lock(&self.names).contains(host)) {
+    /// Waits until the first `count` hosts are there.
+    async fn wait_for(&self, count: usize) {
+        let woken = {
+            let mut state = lock(&self.state);
+            if state.complete >= count {
                 return;
             }
-            changed.await;
-        }
+            let (waiter, woken) = oneshot::channel();
+            state.waiting.entry(count).or_default().push(waiter);
+            woken
+        };
+        // The roll lives as long as its batch, which the waiter holds.
+        woken.await.unwrap_or_default();
     }
 }
 
 /// A host's turn to begin; it ends when the next one may begin.
 pub struct Turn<'a> {
     batch: &'a Batch,
-    host: Arc<str>,
+    place: usize,
 }
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
-        self.batch.begun.add(&self.host);
+        self.batch.begun.add(self.place);
     }
 }
 
@@ -83,12 +102,12 @@ impl Batch {
     pub fn new(id: TaskId, hosts: Vec<Arc<str>>) -> Self {
         Batch {
             id,
+            places: hosts.iter().cloned().enumerate().map(|(place, host)| (host, place)).collect(),
             hosts,
             announced: AtomicBool::new(false),
-            once: OnceCell::new(),
+            once: SetOnce::new(),
             fatal: AtomicBool::new(false),
             confirmed: OnceCell::new(),
-            throttle: OnceLock::new(),
             includes: Mutex::default(),
             begun: Roll::default(),
             finished: Roll::default(),
@@ -98,36 +117,37 @@ impl Batch {
 
     /// Waits until all hosts before this one have begun.
     pub async fn turn(&self, host: &Arc<str>) -> Turn<'_> {
-        let before = self.hosts.iter().position(|other| other == host).unwrap_or(0);
-        self.begun.wait_for(&self.hosts[..before]).await;
-        Turn { batch: self, host: host.clone() }
+        let place = self.place(host);
+        self.begun.wait_for(place).await;
+        Turn { batch: self, place }
+    }
+
+    /// Where a host of the batch stands in it.
+    fn place(&self, host: &Arc<str>) -> usize {
+        self.places.get(host).copied().unwrap_or_default()
     }
 
     /// The host does not take part: nobody waits for it.
     pub fn stand_down(&self, host: &Arc<str>) {
         lock(&self.absent).insert(host.clone());
-        self.begun.add(host);
-        self.finished.add(host);
+        self.begun.add(self.place(host));
+        self.finished.add(self.place(host));
     }
 
     /// The host has done the task.
     pub fn finish(&self, host: &Arc<str>) {
-        self.finished.add(host);
+        self.finished.add(self.place(host));
     }
 
     /// Waits until all hosts have done the task.
     pub async fn all_finished(&self) {
-        self.finished.wait_for(&self.hosts).await;
+        self.finished.wait_for(self.hosts.len()).await;
     }
 
     /// Whether the host is the first of those that take part: what is done once for all is done on it. Asked on the host's turn.
     pub fn is_led_by(&self, host: &Arc<str>) -> bool {
         let absent = lock(&self.absent);
         self.hosts.iter().find(|other| !absent.contains(*other)) == Some(host)
-    }
-
-    pub fn throttle(&self, limit: usize) -> Arc<Semaphore> {
-        self.throttle.get_or_init(|| Arc::new(Semaphore::new(limit))).clone()
     }
 
     /// The number of an include among those of this batch: the same file with the same variables has the same number.

@@ -10,9 +10,9 @@ use crate::template::{Context, SearchPath};
 use super::state::{Run, read};
 use super::variables::HostScope;
 
-/// What the play's own keywords are rendered with: no host yet, the play's variables.
-pub fn play_context(run: &Arc<Run>, entry: &Entry) -> Context {
-    let scope = PlayVars { run: run.clone(), play: entry.play.clone(), file: entry.file.clone() };
+/// What the play's own keywords are rendered with: no host yet, the play's variables and the answers to its questions.
+pub fn play_context(run: &Arc<Run>, entry: &Entry, prompted: &Vars) -> Context {
+    let scope = PlayVars { run: run.clone(), play: entry.play.clone(), file: entry.file.clone(), prompted: prompted.clone() };
     Context { variables: Arc::new(scope), search: SearchPath::new([run.playbook_folder(&entry.file)]), controller: run.controller.clone() }
 }
 
@@ -20,12 +20,13 @@ struct PlayVars {
     run: Arc<Run>,
     play: Arc<Play>,
     file: Arc<str>,
+    prompted: Vars,
 }
 
 impl crate::template::Variables for PlayVars {
     fn get(&self, name: &str) -> Option<crate::template::Variable> {
         use crate::template::Variable;
-        if let Some(node) = self.run.extra_vars.get(name).or_else(|| self.play.scope.vars.get(name)) {
+        if let Some(node) = self.run.extra_vars.get(name).or_else(|| self.prompted.get(name)).or_else(|| self.play.scope.vars.get(name)) {
             return Some(Variable::Source(node.clone()));
         }
         match name {

@@ -1,10 +1,11 @@
 //! Dynamic includes: `include_tasks` and `include_role` become items that the host goes on with. Hosts that include the same file with the
 //! same variables do so together.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use crate::base::{Diagnostic, Node};
+use crate::base::{Diagnostic, Map, Node, Value};
 use crate::history::event::Event;
 use crate::language::{Item, Keywords, Parser, RoleRequest, Scope, ScopeKind, Task, Vars, with_file};
 
@@ -25,15 +26,30 @@ pub async fn follow(cursor: &Cursor, task: &Arc<Task>, batch: &Arc<Batch>, inclu
         identity.push_str(&"+".repeat(before));
         numbered.push((batch.include_number(&identity), include));
     }
+    let mut loaded = Vec::new();
     for (number, include) in &numbered {
         let mut place = position.clone();
         place.extend([0, *number]);
-        tell(cursor, batch, include, place).await;
+        match load(cursor, task, include) {
+            Ok(items) => {
+                tell(cursor, batch, include, place).await;
+                loaded.push((*number, items));
+            }
+            Err(why) => {
+                return match *why {
+                    NotLoaded::Broken(diagnostic) => cursor.break_parsing(diagnostic),
+                    NotLoaded::Absent { result, why } => cursor.fail_include(task, batch, result, why),
+                };
+            }
+        }
     }
-    for (number, include) in &numbered {
+    cursor.run.count(&cursor.host.name, |stats| stats.ok += loaded.len() as u64);
+    for (number, items) in &loaded {
         let mut place = position.clone();
         place.extend([1, *number]);
-        let flow = one(cursor, task, batch, include, place).await;
+        let flow = cursor.items(items, place).await;
+        // A file is a block of its own.
+        cursor.forget_double_failure();
         if flow != Flow::On {
             return flow;
         }
@@ -41,10 +57,33 @@ pub async fn follow(cursor: &Cursor, task: &Arc<Task>, batch: &Arc<Batch>, inclu
     Flow::On
 }
 
+/// Why there is nothing to go on with.
+enum NotLoaded {
+    /// What is there cannot be read as tasks: as ansible-core, the run ends.
+    Broken(Diagnostic),
+    /// There is no such thing: the host fails, with this result.
+    Absent { result: Map, why: Diagnostic },
+}
+
+impl NotLoaded {
+    fn broken(why: Diagnostic) -> Box<Self> {
+        Box::new(NotLoaded::Broken(why))
+    }
+
+    fn absent(include: Option<&str>, why: Diagnostic) -> Box<Self> {
+        let mut result: Map = [("changed", Value::Bool(false))].into_iter().collect();
+        if let Some(file) = include {
+            result.insert("include", file);
+        }
+        result.insert("reason", super::words::reason(&why));
+        Box::new(NotLoaded::Absent { result, why })
+    }
+}
+
 /// Says which hosts include a file together.
 async fn tell(cursor: &Cursor, batch: &Arc<Batch>, include: &Include, position: Position) {
     let file: Arc<str> = match &include.kind {
-        IncludeKind::File(path) => path.to_string_lossy().into(),
+        IncludeKind::File { path, .. } => path.to_string_lossy().into(),
         IncludeKind::Role(request) => request.name.as_str().into(),
     };
     let together = cursor.gate.arrive(&cursor.host.name, position).await;
@@ -55,42 +94,68 @@ async fn tell(cursor: &Cursor, batch: &Arc<Batch>, include: &Include, position: 
 
 fn identity(include: &Include) -> String {
     let kind = match &include.kind {
-        IncludeKind::File(path) => path.display().to_string(),
+        IncludeKind::File { path, .. } => path.display().to_string(),
         IncludeKind::Role(request) => format!("role {} {:?}", request.name, request.tasks_from),
     };
     format!("{kind} {:?}", include.locals)
 }
 
-async fn one(cursor: &Cursor, task: &Arc<Task>, batch: &Arc<Batch>, include: &Include, position: Position) -> Flow {
+fn load(cursor: &Cursor, task: &Arc<Task>, include: &Include) -> Result<Vec<Item>, Box<NotLoaded>> {
     let mut vars: Vars = task.vars.as_ref().clone();
     for (key, value) in include.locals.iter() {
         vars.insert(key.to_string().into(), plain(value.clone()));
     }
     let scope = apply(task, include, vars);
     match &include.kind {
-        IncludeKind::File(path) => {
+        IncludeKind::File { path, written } => {
+            let absent = |why| Err(NotLoaded::absent(Some(written), why));
+            if !path.is_file() {
+                return absent(Diagnostic::error(not_there(path)));
+            }
             let inner = with_file(&scope, path);
-            let items = match parse(cursor, |parser| parser.file(path, &task.action.span, &inner, task.is_handler)) {
-                Ok(items) => items,
-                Err(diagnostic) => return cursor.fail_at(task, batch, diagnostic),
-            };
-            cursor.items(&items, position).await
+            let node = cursor.run.loader.load(path, Some(&task.action.span)).map_err(NotLoaded::broken)?;
+            if !node.is_null() && node.as_seq().is_none() {
+                return absent(Diagnostic::error("included task files must contain a list of tasks"));
+            }
+            let read = parse(cursor, |parser| parser.file(path, &task.action.span, &inner, task.is_handler));
+            read.map_err(|error| match error.message.strip_prefix("Could not find or access '").and_then(|rest| rest.split_once('\'')) {
+                // An import of what is not there: as if it were included.
+                Some((name, _)) => NotLoaded::absent(
+                    Some(written),
+                    Diagnostic::error(not_there(&cursor.run.playbook_folder(&cursor.play.file).join(name))),
+                ),
+                None => NotLoaded::broken(error),
+            })
         }
-        IncludeKind::Role(request) => match role(cursor, request, &scope) {
-            Ok(item) => cursor.items(&[item], position).await,
-            Err(diagnostic) => cursor.fail_at(task, batch, diagnostic),
-        },
+        IncludeKind::Role(request) => {
+            if let Some(why) = cursor.run.roles.missing(request, scope.role.as_deref()) {
+                return Err(NotLoaded::absent(None, why));
+            }
+            role(cursor, request, &scope).map(|item| vec![item]).map_err(NotLoaded::broken)
+        }
     }
 }
 
-/// The scope of what is included: the include's variables, and the keywords of its `apply`.
+/// What ansible-core says about a file of tasks that is not there.
+fn not_there(path: &Path) -> String {
+    let path = path.display();
+    let could_not = format!("Could not find or access '{path}' on the Ansible Controller");
+    let hint = "If you are using a module and expect the file to exist on the remote, see the remote_src option";
+    format!("{could_not}: Unable to retrieve file contents.\n{could_not}.\n{hint}: [Errno 2] No such file or directory: '{path}'")
+}
+
+/// The scope of what is included: the include's variables, and the keywords of its `apply`, whose variables are below those.
 fn apply(task: &Arc<Task>, include: &Include, vars: Vars) -> Arc<Scope> {
     let mut keywords = Keywords::default();
+    let mut all = Vars::new();
     if let Some(entries) = include.apply.as_ref().and_then(Node::as_map) {
         let (known, _) = Keywords::split_block(entries);
         keywords = known;
+        let given = include.apply.as_ref().and_then(|apply| apply.get("vars")?.as_map()).unwrap_or_default();
+        all.extend(given.iter().map(|(name, value)| (Arc::from(name.to_key().to_string()), value.clone())));
     }
-    task.scope.inside(ScopeKind::Include, keywords, vars)
+    all.extend(vars);
+    task.scope.inside(ScopeKind::Include, keywords, all)
 }
 
 /// Parses something at run time: the first thing that is wrong fails the include.

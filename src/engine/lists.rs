@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::base::Node;
 use crate::history::event::Event;
 use crate::inventory::Limit;
-use crate::language::{Entry, Item, Play, Task};
+use crate::language::{Entry, Item, Play, Task, Vars};
 
 use super::keywords::{is_selected, list_of, tags};
 use super::request::PlaySource;
@@ -23,7 +23,7 @@ pub fn show(run: &Arc<Run>, playbooks: &[(Arc<str>, Vec<Entry>)], hosts: bool, t
         return;
     }
     for (file, entries) in playbooks {
-        let mut text = format!("\nplaybook: {file}\n");
+        let mut text = format!("\nplaybook: {}\n", as_given(file));
         for (index, entry) in entries.iter().enumerate() {
             text.push_str(&describe(run, entry, index + 1, (hosts, tasks, with_tags)));
         }
@@ -33,7 +33,7 @@ pub fn show(run: &Arc<Run>, playbooks: &[(Arc<str>, Vec<Entry>)], hosts: bool, t
 
 fn describe(run: &Arc<Run>, entry: &Entry, number: usize, (hosts, tasks, with_tags): (bool, bool, bool)) -> String {
     let play = &entry.play;
-    let context = super::hostless::play_context(run, entry);
+    let context = super::hostless::play_context(run, entry, &Vars::new());
     let render = |node: &Node| run.templar.render(node, &context).ok();
     let pattern = pattern_text(&play.hosts);
     let name = play.name.as_ref().map_or_else(|| pattern.clone(), |name| name.to_value().to_text());
@@ -70,11 +70,18 @@ fn describe(run: &Arc<Run>, entry: &Entry, number: usize, (hosts, tasks, with_ta
 }
 
 pub(super) fn title(task: &Task) -> String {
-    let name = task.name.as_ref().map_or_else(|| task.action.name.to_string(), |name| name.to_value().to_text());
+    let Some(name) = task.name.as_ref().map(|name| name.to_value().to_text()) else { return task.action.name.to_string() };
     match &task.scope.role {
         Some(role) => format!("{} : {name}", role.name),
         None => name,
     }
+}
+
+/// A playbook's name: from the working folder on, where it lies below that.
+pub fn as_given(file: &str) -> &str {
+    let here = std::env::current_dir().ok();
+    let inside = here.as_ref().and_then(|here| file.strip_prefix(here.to_str()?)?.strip_prefix('/'));
+    inside.unwrap_or(file)
 }
 
 pub(super) fn every_task(play: &Play) -> Vec<Arc<Task>> {

@@ -81,10 +81,17 @@ impl TaskRun<'_> {
             }
             Some(lookup) => {
                 let terms = self.terms(lookup, &loops.items, &context)?;
-                run.templar.lookup(lookup, terms, Map::new(), &context).map_err(Diagnostic::from)?
+                run.templar.lookup(lookup, terms, self.lookup_options(lookup), &context).map_err(Diagnostic::from)?
             }
         };
         Ok(items.into_iter().filter(|item| item.as_str() != Some(OMIT)).collect())
+    }
+
+    /// Where `first_found` looks is a matter of the action: as ansible-core, by what its name holds.
+    fn lookup_options(&self, lookup: &str) -> Map {
+        let action = &self.task.action.name;
+        let kind = ["template", "var"].into_iter().find(|kind| action.contains(kind)).filter(|_| lookup == "first_found");
+        kind.map(|kind| ("subdir", Value::from(format!("{kind}s")))).into_iter().collect()
     }
 
     /// The terms of a `with_*`: each rendered by itself, a lone one as it is.
@@ -183,6 +190,6 @@ impl LoopControl {
         let Some(node) = &self.break_when else { return false };
         let conditions = super::keywords::list_of(node);
         let context = scope.context();
-        conditions.iter().all(|condition| run.cursor.run.templar.condition(condition, &context).unwrap_or(false))
+        conditions.iter().all(|condition| run.cursor.run.condition(condition, &context).unwrap_or(false))
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::base::{Key, Map, Value};
-use crate::language::Role;
+use crate::language::{Item, Role};
 use crate::template::{OMIT, Variable};
 
 use super::state::{PlayState, Run, read};
@@ -70,7 +70,7 @@ impl HostScope {
             "play_hosts" | "ansible_play_batch" => self.play.as_ref().and_then(|play| hosts(&play.remaining(&play.batch))),
             "ansible_play_hosts_all" => self.play.as_ref().and_then(|play| hosts(&play.all_hosts)),
             "ansible_play_name" => self.play.as_ref().and_then(|play| value(play.name.as_str().into())),
-            "ansible_play_role_names" | "role_names" => self.play.as_ref().and_then(|play| value(unique(named_roles(play)))),
+            "ansible_play_role_names" | "role_names" => self.play.as_ref().and_then(|play| value(Value::list(named_roles(play)))),
             "ansible_dependent_role_names" => self.play.as_ref().and_then(|play| value(unique(dependencies(play)))),
             "ansible_role_names" => self.play.as_ref().and_then(|play| {
                 let all = named_roles(play).into_iter().chain(dependencies(play));
@@ -132,9 +132,21 @@ fn groups(run: &Run) -> Value {
     Value::map(inventory.groups().map(|group| (group.name.clone(), Value::list(inventory.hosts_of(&group.name)))))
 }
 
-/// Roles that the play names itself.
+/// Roles that the play names itself, as often as it does: in `roles`, and with `import_role`.
 fn named_roles(play: &PlayState) -> Vec<Arc<str>> {
-    play.play.roles.iter().filter_map(|block| block.role_run.as_ref()).map(|role| role.name.clone()).collect()
+    fn imported(items: &[Item], names: &mut Vec<Arc<str>>) {
+        for item in items {
+            let Item::Block(block) = item else { continue };
+            match &block.role_run {
+                Some(role) => names.extend(role.is_public.then(|| role.name.clone())),
+                None => [&block.body, &block.rescue, &block.always].into_iter().for_each(|part| imported(part, names)),
+            }
+        }
+    }
+    let play = &play.play;
+    let mut names: Vec<_> = play.roles.iter().filter_map(|block| block.role_run.as_ref()).map(|role| role.name.clone()).collect();
+    [&play.pre_tasks, &play.tasks, &play.post_tasks].into_iter().for_each(|part| imported(part, &mut names));
+    names
 }
 
 /// Roles that those depend on.

@@ -169,7 +169,7 @@ fn holds(cursor: &Cursor, task: &Arc<Task>) -> Result<bool, Diagnostic> {
     let context = cursor.scope.at_task(task).context();
     let keywords = TaskKeywords { task, templar: &cursor.run.templar, context: &context };
     for condition in keywords.conditions("when") {
-        if !cursor.run.templar.condition(&condition, &context).map_err(Diagnostic::from)? {
+        if !cursor.run.condition(&condition, &context).map_err(Diagnostic::from)? {
             return Ok(false);
         }
     }

@@ -25,6 +25,7 @@ mod outcome;
 mod play;
 mod precedence;
 mod preflight;
+mod prompts;
 pub mod request;
 mod selection;
 mod serial;

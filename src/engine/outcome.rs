@@ -25,6 +25,8 @@ pub struct Outcome {
     pub show: Show,
     pub include: Option<Include>,
     pub milliseconds: u64,
+    /// The options that the module was called with, for who wants to see everything.
+    pub invocation: Option<Value>,
     /// What `failed_when` came to: shown even when false; text when it could not be evaluated.
     pub failed_when: Option<Value>,
     /// Why `changed_when` could not be evaluated.
@@ -44,7 +46,11 @@ pub struct Include {
 
 #[derive(Clone, Debug)]
 pub enum IncludeKind {
-    File(std::path::PathBuf),
+    File {
+        path: std::path::PathBuf,
+        /// As the task has it.
+        written: String,
+    },
     Role(Box<RoleRequest>),
 }
 
@@ -144,7 +150,12 @@ impl Outcome {
     /// The result as `register` keeps it and as templates read it.
     pub fn registered(&self) -> Map {
         let mut map = self.shown();
-        map.insert("failed", self.failed || map.get("failed").is_some_and(Value::is_truthy));
+        let failed = self.failed || map.get("failed").is_some_and(Value::is_truthy);
+        // What did not run, and what only brought others along, says nothing about failing; nor does a loop unless an item failed.
+        let is_silent = self.skipped || map.contains_key("results") || map.contains_key("include_args");
+        if failed || !is_silent {
+            map.insert("failed", failed);
+        }
         if self.failed {
             map.insert("exception", "(traceback unavailable)");
         }
@@ -225,6 +236,9 @@ pub fn of_loop(items: Vec<(Map, Outcome)>) -> Outcome {
         .collect();
     whole.values.insert("msg", message);
     whole.values.insert("results", results);
+    if !whole.skipped {
+        whole.values.insert("skipped", false);
+    }
     for (_, item) in &items {
         whole.facts.extend(&item.facts);
         whole.diffs.extend(item.diffs.iter().cloned());

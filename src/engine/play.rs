@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, Mutex, RwLock};
 
 use tokio::sync::Semaphore;
 
@@ -18,7 +18,7 @@ use super::handlers;
 use super::keywords::list_of;
 use super::serial::batches;
 use super::settings::OnMismatch;
-use super::state::{Lost, PlayState, Run, lock, plain, read};
+use super::state::{Lost, PlayState, Run, lock, read};
 use super::variables::HostScope;
 
 /// How a play ended.
@@ -37,7 +37,8 @@ type Result<T> = std::result::Result<T, Diagnostic>;
 /// The play cannot begin: a pattern, a variables file or a keyword is wrong.
 pub async fn run(run: &Arc<Run>, entry: &Entry) -> Result<Ended> {
     let play = &entry.play;
-    let context = super::hostless::play_context(run, entry);
+    let prompted = super::prompts::ask_all(run, play, &super::hostless::play_context(run, entry, &Vars::new()))?;
+    let context = super::hostless::play_context(run, entry, &prompted);
     let name = title(run, play, &context);
     let all = hosts(run, play, &context)?;
     if all.is_empty() {
@@ -45,29 +46,24 @@ pub async fn run(run: &Arc<Run>, entry: &Entry) -> Result<Ended> {
         run.event(Event::NoHostsMatched);
         return Ok(Ended::Normally);
     }
-    let prompted = prompt(run, play, &context)?;
-    let lost = lock(&run.lost).clone();
-    let hosts: Vec<Arc<str>> = all.iter().filter(|host| !lost.contains_key(*host)).cloned().collect();
-    if hosts.is_empty() {
-        start(run, play, &context, &name, &hosts)?;
-        run.event(Event::NoHostsRemaining);
-        return Ok(Ended::AllFailed);
-    }
-    for host in &hosts {
+    for host in &all {
         // Roles may run again in another play.
         lock(&run.host(host).roles_done).clear();
         lock(&run.host(host).roles_run).clear();
-        run.count(host, |_| {});
     }
     let removed = Arc::new(RwLock::new(HashSet::new()));
-    for batch in batches(run, play, &context, &hosts)? {
-        let state = Arc::new(state(run, entry, &context, (&name, &all), batch, &prompted, removed.clone())?);
+    for batch in batches(run, play, &context, &all)? {
+        let lost = lock(&run.lost).clone();
+        let size = batch.len();
+        let batch = batch.into_iter().filter(|host| !lost.contains_key(host)).collect();
+        let state = Arc::new(state(run, entry, &context, (&name, &all), (batch, size), &prompted, removed.clone())?);
         start(run, play, &context, &name, &state.batch)?;
-        let outcome = run_batch(run, &state, &context).await?;
+        let failed = run_batch(run, &state, &context).await?;
         if let Some(broken) = lock(&run.broken).take() {
             return Err(broken);
         }
-        if outcome == Ended::AllFailed {
+        // Hosts that an earlier play lost count too: as in ansible-core, they keep the run going.
+        if failed == size {
             if state.has_too_many_failures() {
                 run.event(Event::NoHostsRemaining);
             }
@@ -177,7 +173,7 @@ fn state(
     entry: &Entry,
     context: &Context,
     (name, all): (&str, &[Arc<str>]),
-    batch: Vec<Arc<str>>,
+    (batch, batch_size): (Vec<Arc<str>>, usize),
     prompted: &Vars,
     removed: Arc<RwLock<HashSet<Arc<str>>>>,
 ) -> Result<PlayState> {
@@ -194,6 +190,7 @@ fn state(
         removed,
         batch,
         waits_for_start: run.waiting_for_start.load(Ordering::SeqCst),
+        batch_size,
         prompted: prompted.clone(),
         handlers: RwLock::default(),
         public_roles: RwLock::new(roles.iter().filter(|role| role.is_public).cloned().collect()),
@@ -203,6 +200,7 @@ fn state(
         errors_cleared: RwLock::default(),
         failures: AtomicUsize::new(0),
         max_fail_percentage: percentage,
+        throttles: Mutex::default(),
     };
     for role in &roles {
         handlers::add(&state, &role.handlers);
@@ -211,7 +209,8 @@ fn state(
     Ok(state)
 }
 
-async fn run_batch(run: &Arc<Run>, state: &Arc<PlayState>, context: &Context) -> Result<Ended> {
+/// Runs the play on the hosts of a batch: how many of them are lost.
+async fn run_batch(run: &Arc<Run>, state: &Arc<PlayState>, context: &Context) -> Result<usize> {
     let strategy = strategy(run, &state.play, context)?;
     let ids = run.clone();
     let gate = Arc::new(Gate::new(strategy == "linear", state.batch.clone(), move || ids.new_task_id()));
@@ -235,8 +234,7 @@ async fn run_batch(run: &Arc<Run>, state: &Arc<PlayState>, context: &Context) ->
     while let Some(outcome) = hosts.join_next().await {
         flows.push(outcome.map_err(|error| Diagnostic::error(format!("a host's cursor broke down; this is a bug of Hostler: {error}")))?);
     }
-    let lost = flows.iter().filter(|flow| matches!(flow, Flow::Failed | Flow::Unreachable)).count();
-    Ok(if lost == flows.len() { Ended::AllFailed } else { Ended::Normally })
+    Ok(flows.iter().filter(|flow| matches!(flow, Flow::Failed | Flow::Unreachable)).count())
 }
 
 /// The host leaves the play; when it failed, the run.
@@ -291,60 +289,5 @@ fn vars_file(run: &Run, scope: &HostScope, node: &Node) -> Result<Option<Vars>> 
         Some(entries) => Ok(Some(entries.iter().map(|(key, value)| (Arc::from(key.to_key().to_string()), value.clone())).collect())),
         None if content.is_null() => Ok(None),
         None => Err(Diagnostic::error(format!("a file of variables is a mapping, not {}", content.type_name())).at(&content.span)),
-    }
-}
-
-/// `vars_prompt`: asked unless given with `-e`.
-fn prompt(run: &Run, play: &Play, context: &Context) -> Result<Vars> {
-    let mut vars = Vars::new();
-    let Some(prompts) = play.keyword("vars_prompt").and_then(Node::as_seq) else { return Ok(vars) };
-    for prompt in prompts {
-        let text = |word: &str| -> Result<Option<String>> {
-            prompt.get(word).map(|node| Ok(run.templar.render(node, context).map_err(Diagnostic::from)?.to_text())).transpose()
-        };
-        let flag = |word: &str, default: bool| {
-            prompt.get(word).and_then(|node| crate::modules::coerce::truth(&node.to_value())).unwrap_or(default)
-        };
-        let Some(name) = text("name")? else {
-            return Err(Diagnostic::error("Invalid vars_prompt data structure, missing 'name' key").at(&prompt.span));
-        };
-        if run.extra_vars.contains_key(name.as_str()) {
-            continue;
-        }
-        let question = text("prompt")?.unwrap_or_else(|| name.clone());
-        let default = text("default")?;
-        let private = flag("private", true);
-        let answer = ask(run, &question, default.as_deref(), private, flag("confirm", false))?;
-        if private {
-            run.controller.redactor.learn(&answer);
-        }
-        // Answers are data, never templates.
-        vars.insert(name.into(), plain(answer.into()));
-    }
-    Ok(vars)
-}
-
-fn ask(run: &Run, question: &str, default: Option<&str>, private: bool, confirm: bool) -> Result<String> {
-    let shown = match default {
-        Some(default) if !private => format!("{question} [{default}]: "),
-        _ => format!("{question}: "),
-    };
-    if !run.request.console.is_interactive() {
-        let warning = Diagnostic::warning(format!("Not prompting as we are not in interactive mode: {question}"));
-        run.warn(warning);
-        return Ok(default.unwrap_or_default().to_owned());
-    }
-    run.journal.flush();
-    loop {
-        let read = |text: &str| {
-            let answer = tokio::task::block_in_place(|| run.request.console.ask(text, private));
-            answer.map_err(|error| Diagnostic::error(format!("the terminal cannot be read: {error}")))
-        };
-        let answer = read(&shown)?.unwrap_or_default();
-        if confirm && read(&format!("confirm {shown}"))?.unwrap_or_default() != answer {
-            run.event(Event::Message { text: "***** VALUES ENTERED DO NOT MATCH ****".into(), verbosity: 0 });
-            continue;
-        }
-        return Ok(if answer.is_empty() { default.unwrap_or_default().to_owned() } else { answer });
     }
 }

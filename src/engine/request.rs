@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 use std::{fmt, io};
 
 use crate::base::{Node, Redactor, Secret};
@@ -27,6 +28,8 @@ pub struct RunRequest {
     pub connection_password: Option<Secret>,
     pub become_password: Option<Secret>,
     pub check: bool,
+    /// In check mode, tasks see what earlier ones would have done. Ansible's tasks each look at the host as it is.
+    pub foresees: bool,
     pub diff: bool,
     pub start_at_task: Option<String>,
     /// Confirm each task before it runs.
@@ -80,4 +83,30 @@ pub trait Console: Send + Sync + fmt::Debug {
     /// # Errors
     /// The terminal cannot be read.
     fn ask(&self, question: &str, private: bool) -> io::Result<Option<String>>;
+
+    /// Waits for keys.
+    ///
+    /// # Errors
+    /// The terminal cannot be read.
+    fn keys(&self, keys: &Keys) -> io::Result<Typed>;
+}
+
+/// What ends the waiting for keys.
+#[derive(Clone, Debug, Default)]
+pub struct Keys {
+    /// Keys are shown.
+    pub echo: bool,
+    /// The time.
+    pub limit: Option<Duration>,
+    /// The key that interrupts; none: Ctrl-C.
+    pub interrupt: Option<u8>,
+    /// The keys that end it; none: Enter.
+    pub ends: Option<Vec<u8>>,
+}
+
+/// What was typed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Typed {
+    Text(String),
+    Interrupted,
 }

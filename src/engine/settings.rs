@@ -159,6 +159,8 @@ settings! {
     ansible_managed: String = "Ansible managed", "DEFAULT_MANAGED_STR", [], ["defaults:ansible_managed"];
     /// A file that gets a copy of the output.
     log_path: Option<PathBuf> = "", "DEFAULT_LOG_PATH", ["ANSIBLE_LOG_PATH"], ["defaults:log_path"];
+    /// What the log says beside what is shown: as the number of `-v`.
+    log_verbosity: u8 = "0", "LOG_VERBOSITY", ["ANSIBLE_LOG_VERBOSITY"], ["defaults:log_verbosity"];
     /// The module of `ansible` when `-m` names none.
     module_name: String = "command", "DEFAULT_MODULE_NAME", [], ["defaults:module_name"];
     /// The arguments of `ansible` when `-a` gives none.

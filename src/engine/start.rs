@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 
 use tokio::sync::Semaphore;
@@ -15,14 +15,14 @@ use crate::language::{Entry, Loader, Parser, RoleFinder, Scope, Vars};
 use crate::template::{Controller, Templar};
 use crate::transport::BlobStore;
 
-use super::connections::Connections;
+use super::connections::{Connections, Widths};
 use super::fact_cache::FactCache;
 use super::request::{ExtraVars, Mode, PlaySource, RunRequest};
 use super::state::{Lost, Run, lock, read, write};
 use super::{hostless, inventories, lists, play, preflight, targets};
 
 /// Ansible's exit codes.
-mod code {
+pub(super) mod code {
     pub const OK: u8 = 0;
     pub const ERROR: u8 = 1;
     pub const HOSTS_FAILED: u8 = 2;
@@ -116,7 +116,7 @@ fn prepare(request: RunRequest, journal: &Journal) -> Result<(Arc<Run>, Vec<Play
     let cache = cache_folder();
     let blobs = BlobStore::default();
     let run = Arc::new(Run {
-        connections: Connections::new(cache.clone(), blobs.clone()),
+        connections: Connections::new(cache.clone(), blobs.clone(), Widths::new(request.settings.forks, request.check && request.foresees)),
         forks: Semaphore::new(request.settings.forks.max(1)),
         waiting_for_start: AtomicBool::new(request.start_at_task.is_some()),
         journal: journal.clone(),
@@ -133,6 +133,7 @@ fn prepare(request: RunRequest, journal: &Journal) -> Result<(Arc<Run>, Vec<Play
         lost: Mutex::default(),
         owed: Mutex::default(),
         broken: Mutex::default(),
+        failure_code: AtomicU8::new(code::ERROR),
         additions: Mutex::default(),
         fact_cache: FactCache::of(&request.settings),
         is_stepping: AtomicBool::new(request.step),
@@ -162,7 +163,7 @@ async fn go(run: &Arc<Run>, playbooks: Vec<Playbook>) -> u8 {
         Mode::Run => {}
         Mode::SyntaxCheck => {
             for (file, _) in &playbooks {
-                run.event(Event::Message { text: format!("\nplaybook: {file}"), verbosity: 0 });
+                run.event(Event::Message { text: format!("\nplaybook: {}", lists::as_given(file)), verbosity: 0 });
             }
             return code::OK;
         }
@@ -173,14 +174,14 @@ async fn go(run: &Arc<Run>, playbooks: Vec<Playbook>) -> u8 {
     }
     'all: for (file, entries) in playbooks {
         run.event(Event::PlaybookStarted { file: file.clone() });
-        run.event(Event::Message { text: format!("{} plays in {file}", entries.len()), verbosity: 2 });
+        run.event(Event::Message { text: format!("{} plays in {}", entries.len(), lists::as_given(&file)), verbosity: 2 });
         for entry in entries {
             match play::run(run, &entry).await {
                 Ok(play::Ended::Normally) => {}
                 Ok(play::Ended::AllFailed) => break 'all,
                 Err(diagnostic) => {
                     run.event(Event::Finding { diagnostic });
-                    return code::ERROR;
+                    return run.failure_code.load(Ordering::SeqCst);
                 }
             }
         }
@@ -310,7 +311,7 @@ fn role_finder(request: &RunRequest, playbooks: &[PathBuf]) -> RoleFinder {
     folders.extend(playbooks.iter().cloned());
     let mut collections: Vec<PathBuf> = playbooks.iter().map(|folder| folder.join("collections")).collect();
     collections.extend(request.settings.collections_path.iter().cloned());
-    RoleFinder { folders, collections }
+    RoleFinder { folders, collections, private_vars: request.settings.private_role_vars }
 }
 
 fn cache_folder() -> PathBuf {

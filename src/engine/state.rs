@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use indexmap::IndexMap;
@@ -10,10 +10,10 @@ use tokio::sync::Semaphore;
 
 use crate::base::{Diagnostic, Map, Node, Span, Value};
 use crate::history::Journal;
-use crate::history::event::{Event, HostStats, TaskId};
+use crate::history::event::{Event, HostStats, Notice, TaskId};
 use crate::inventory::Inventory;
-use crate::language::{Loader, Play, Role, RoleFinder, Vars};
-use crate::template::{Controller, Templar};
+use crate::language::{Loader, Play, Role, RoleFinder, Task, Vars};
+use crate::template::{Context, Controller, Templar};
 use crate::transport::BlobStore;
 
 use super::connections::Connections;
@@ -57,6 +57,8 @@ pub struct Run {
     pub is_stepping: AtomicBool,
     /// Something went wrong that ends the whole run.
     pub broken: Mutex<Option<Diagnostic>>,
+    /// What the run's exit code is then.
+    pub failure_code: AtomicU8,
     /// Results of `async` tasks by job id.
     pub jobs: super::actions::background::Jobs,
 }
@@ -153,6 +155,8 @@ pub struct PlayState {
     /// Every host of the play, and those of this batch (`serial`).
     pub all_hosts: Vec<Arc<str>>,
     pub batch: Vec<Arc<str>>,
+    /// The batch with the hosts that earlier plays lost.
+    pub batch_size: usize,
     /// Hosts that failed, could not be reached or were ended, in this batch or an earlier one.
     pub removed: Arc<RwLock<HashSet<Arc<str>>>>,
     pub prompted: Vars,
@@ -172,6 +176,8 @@ pub struct PlayState {
     /// Hosts of the batch that have failed, for `max_fail_percentage`.
     pub failures: AtomicUsize,
     pub max_fail_percentage: Option<f64>,
+    /// `throttle`: tasks, by where they stand, that only so many hosts run at once.
+    pub throttles: Mutex<HashMap<(Span, usize), Arc<Semaphore>>>,
 }
 
 impl Addition {
@@ -190,6 +196,18 @@ impl Run {
 
     pub fn warn(&self, diagnostic: Diagnostic) {
         self.event(Event::warning(diagnostic));
+    }
+
+    /// Whether a condition holds.
+    ///
+    /// # Errors
+    /// As [`Templar::condition`].
+    pub fn condition(&self, condition: &Node, context: &Context) -> Result<bool, crate::template::Error> {
+        if condition.is_template() {
+            let warning = "Conditionals should not be surrounded by templating delimiters such as {{ }} or {% %}. This feature will be removed from ansible-core version 2.23.";
+            self.event(Event::Notice(Notice::deprecation(Diagnostic::warning(warning).at(&condition.span))));
+        }
+        self.templar.condition(condition, context)
     }
 
     pub fn new_task_id(&self) -> TaskId {
@@ -289,8 +307,13 @@ impl PlayState {
 
     /// Whether more hosts of the batch failed than `max_fail_percentage` allows.
     pub fn has_too_many_failures(&self) -> bool {
-        let share = self.failures.load(Ordering::SeqCst) as f64 * 100.0 / self.batch.len().max(1) as f64;
+        let share = self.failures.load(Ordering::SeqCst) as f64 * 100.0 / self.batch_size.max(1) as f64;
         self.max_fail_percentage.is_some_and(|limit| share > limit)
+    }
+
+    /// What a host takes before it runs a task with a `throttle`.
+    pub fn throttle(&self, task: &Task, limit: usize) -> Arc<Semaphore> {
+        lock(&self.throttles).entry((task.span.clone(), limit)).or_insert_with(|| Arc::new(Semaphore::new(limit))).clone()
     }
 
     pub fn remove(&self, host: &Arc<str>) {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::base::{Diagnostic, Map, Node, Value};
-use crate::history::event::{Delegated, Event, Notice, TaskResult};
+use crate::history::event::{Delegated, Event, Notice, Show, TaskResult};
 use crate::language::Task;
 use crate::template::Error as TemplateError;
 
@@ -23,6 +23,13 @@ pub struct HostOutcome {
     /// Failed, and let pass.
     pub ignored: bool,
     pub includes: Vec<Include>,
+}
+
+impl HostOutcome {
+    /// Of a task that another host does for this one.
+    pub fn of_another() -> Self {
+        HostOutcome { outcome: Outcome { show: Show::Never, ..Outcome::default() }, ..HostOutcome::default() }
+    }
 }
 
 /// A task about to run on a host.
@@ -94,7 +101,7 @@ impl TaskRun<'_> {
     pub(super) fn first_false(&self, word: &str, scope: &HostScope) -> Result<Option<Value>, Diagnostic> {
         let context = scope.context();
         for condition in self.keywords(&context).conditions(word) {
-            if !self.cursor.run.templar.condition(&condition, &context).map_err(Diagnostic::from)? {
+            if !self.cursor.run.condition(&condition, &context).map_err(Diagnostic::from)? {
                 return Ok(Some(condition.to_value()));
             }
         }
@@ -176,7 +183,7 @@ impl TaskRun<'_> {
         let inner = self.with_result(outcome, scope);
         let context = inner.context();
         for condition in super::keywords::list_of(self.task.own("until").unwrap_or(&Node::null(self.task.span.clone()))) {
-            if !self.cursor.run.templar.condition(&condition, &context).map_err(Diagnostic::from)? {
+            if !self.cursor.run.condition(&condition, &context).map_err(Diagnostic::from)? {
                 return Ok(false);
             }
         }
@@ -225,7 +232,7 @@ impl TaskRun<'_> {
             let context = inner.context();
             let verdict = super::keywords::list_of(node)
                 .iter()
-                .try_fold(true, |all, condition| Ok(all && self.cursor.run.templar.condition(condition, &context)?));
+                .try_fold(true, |all, condition| Ok(all && self.cursor.run.condition(condition, &context)?));
             match verdict {
                 Err(error) => {
                     let error: Diagnostic = TemplateError::into(error);
@@ -317,15 +324,19 @@ impl TaskRun<'_> {
     }
 
     fn result(&self, outcome: &Outcome, switches: &Switches, scope: &HostScope) -> TaskResult {
-        let shown: Value = if switches.no_log { outcome.censored().into() } else { outcome.shown().into() };
-        let mut result = TaskResult::new(self.batch.id, self.cursor.host.name.clone(), outcome.status(), shown);
+        let mut shown = if switches.no_log { outcome.censored() } else { outcome.shown() };
+        if let Some(invocation) = outcome.invocation.as_ref().filter(|_| !switches.no_log) {
+            shown.insert("invocation", invocation.clone());
+        }
+        let mut result = TaskResult::new(self.batch.id, self.cursor.host.name.clone(), outcome.status(), shown.into());
         if !switches.no_log {
             result.diffs = outcome.diffs.clone();
             result.error = outcome.error.clone().or_else(|| self.unexplained(outcome));
             result.notices = outcome.warnings.iter().map(|text| Notice::warning(Diagnostic::warning(text))).collect();
         }
         result.show_diff = switches.diff;
-        result.show = outcome.show;
+        // What nobody may see is not shown in full either.
+        result.show = if switches.no_log && outcome.show == Show::Always { Show::Verbose } else { outcome.show };
         result.milliseconds = outcome.milliseconds;
         result.delegated_to = self.delegated(scope);
         result

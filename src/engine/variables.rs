@@ -7,6 +7,7 @@ use crate::base::{Map, Node};
 use crate::language::{Role, Scope, ScopeKind, Task, Vars};
 use crate::template::{Context, SearchPath, Variable, Variables};
 
+use super::keywords::TaskKeywords;
 use super::magic::{MAGIC, path_text, python};
 use super::settings::HashBehaviour;
 use super::state::{HostState, PlayState, Run, read};
@@ -220,6 +221,7 @@ impl Variables for InTask {
             "ansible_host" | "ansible_ssh_host" => self.0.host.name.clone().into(),
             "ansible_python_interpreter" if crate::inventory::LOCALHOST.contains(&self.0.host.name.as_ref()) => path_text(&python()),
             "ansible_connection" => self.0.run.request.settings.transport.clone().into(),
+            "ansible_delegated_vars" => return self.delegated(),
             _ => return None,
         };
         Some(Variable::Value(value))
@@ -227,6 +229,71 @@ impl Variables for InTask {
 
     fn names(&self) -> Vec<String> {
         self.0.names()
+    }
+}
+
+impl InTask {
+    /// `ansible_delegated_vars`: those of the host that the task runs on, where that is another one.
+    fn delegated(&self) -> Option<Variable> {
+        let task = self.0.task.as_ref()?;
+        let context = self.0.context();
+        let name = TaskKeywords { task, templar: &self.0.run.templar, context: &context }.text("delegate_to").ok()??;
+        let known = read(&self.0.run.inventory).host(&name).map(|host| host.name.clone());
+        let host = self.0.run.host(&known.unwrap_or_else(|| name.as_str().into()));
+        let asking = self.0.host.name.clone();
+        let own = HostScope { host, scope: None, task: None, locals: Arc::default(), ..self.0.clone() };
+        Some(Variable::Scope(Arc::new(DelegatedVars { name, asking, own })))
+    }
+}
+
+struct DelegatedVars {
+    name: String,
+    /// The host whose task it is.
+    asking: Arc<str>,
+    own: HostScope,
+}
+
+impl Variables for DelegatedVars {
+    fn get(&self, name: &str) -> Option<Variable> {
+        (name == self.name).then(|| Variable::Scope(Arc::new(Delegate { asking: self.asking.clone(), own: self.own.clone() })))
+    }
+
+    fn names(&self) -> Vec<String> {
+        vec![self.name.clone()]
+    }
+}
+
+/// A host that tasks of others run on: how it is reached is there, whether anything says so or not.
+struct Delegate {
+    asking: Arc<str>,
+    own: HostScope,
+}
+
+impl Variables for Delegate {
+    fn get(&self, name: &str) -> Option<Variable> {
+        let settings = &self.own.run.request.settings;
+        if name == "inventory_hostname" {
+            return Some(Variable::Value(self.asking.clone().into()));
+        }
+        let usual = || {
+            Some(Variable::Value(match name {
+                "ansible_host" => self.own.host.name.clone().into(),
+                "ansible_port" => settings.remote_port.map(i64::from).into(),
+                "ansible_user" => settings.remote_user.clone().into(),
+                "ansible_connection" => settings.transport.clone().into(),
+                _ => return None,
+            }))
+        };
+        self.own.layers(name).or_else(usual)
+    }
+
+    fn names(&self) -> Vec<String> {
+        let mut names = self.own.names();
+        names.extend(["ansible_host", "ansible_port", "ansible_user", "ansible_connection"].map(str::to_owned));
+        names.sort();
+        names.dedup();
+        names.retain(|name| name != "hostvars" && name != "omit" && name != "vars");
+        names
     }
 }
 

@@ -32,6 +32,10 @@ pub fn task_failed(what: Failing<'_>, why: &Diagnostic) -> String {
 
 /// What stands in `changed_when_result` and `failed_when_result` when they cannot be evaluated.
 pub fn condition_failed(why: &str) -> String {
+    // What is wrong with the condition as a whole has no words before it.
+    if ["Conditional expressions", "Conditional result", "Encountered untrusted"].iter().any(|beginning| why.starts_with(beginning)) {
+        return why.to_owned();
+    }
     format!("Error while evaluating conditional: {why}")
 }
 
@@ -48,7 +52,11 @@ pub fn reason(diagnostic: &Diagnostic) -> String {
 fn plugin_words(message: &str) -> String {
     for kind in ["filter", "test", "lookup"] {
         if let Some(name) = message.strip_prefix(&format!("there is no {kind} `")) {
-            return format!("Syntax error in template: No {kind} named '{}'.", name.trim_end_matches('`'));
+            let name = name.trim_end_matches('`');
+            return match kind {
+                "lookup" => format!("The lookup plugin '{name}' was not found."),
+                _ => format!("Syntax error in template: No {kind} named '{name}'."),
+            };
         }
         let Some((name, why)) = message.strip_prefix(&format!("{kind} `")).and_then(|rest| rest.split_once("`: ")) else { continue };
         let name = match kind {
@@ -83,6 +91,10 @@ mod tests {
             "Task failed: Finalization of task args for 'ansible.builtin.debug' failed: Error while resolving value for 'msg': \
              The filter plugin 'ansible.builtin.unique' failed: 'int' object is not iterable"
         );
+        let odd =
+            Diagnostic::error("Conditional result (True) was derived from value of type `str`. Conditionals must have a boolean result.");
+        assert!(task_failed(Failing::Condition, &odd).starts_with("Task failed: Conditional result (True) was derived"));
+        assert_eq!(reason(&Diagnostic::error("there is no lookup `x`")), "The lookup plugin 'x' was not found.");
         assert_eq!(reason(&Diagnostic::error("there is no filter `x`")), "Syntax error in template: No filter named 'x'.");
     }
 }

@@ -126,6 +126,11 @@ impl Link {
         Ok(Link { shared: self.shared.clone(), channel, hello: Arc::new(hello) })
     }
 
+    /// How many tasks have not been answered yet, whoever runs them behind the link.
+    pub fn under_way(&self) -> usize {
+        self.shared.lock().waiting.len()
+    }
+
     /// Runs one task and waits for its reply. Tasks of one link run one after the other.
     ///
     /// # Errors

@@ -1,6 +1,4 @@
-//! `debug`, `assert`, `fail`, `pause`.
-
-use std::time::Duration;
+//! `debug`, `assert`, `fail`.
 
 use crate::base::{Diagnostic, Node, NodeKind, Value};
 use crate::engine::call::Call;
@@ -46,7 +44,7 @@ pub fn assert(call: &Call<'_>) -> Outcome {
     // A variable may hold the list of conditions.
     let conditions = behind(&that).filter(|source| source.as_seq().is_some()).unwrap_or(that);
     for condition in list_of(&conditions) {
-        let verdict = call.run.templar.condition(&condition, &call.context).map_err(Diagnostic::from);
+        let verdict = call.run.condition(&condition, &call.context).map_err(Diagnostic::from);
         match verdict {
             Ok(true) => {}
             Ok(false) => {
@@ -73,40 +71,4 @@ pub fn fail(call: &Call<'_>) -> Outcome {
     let text = message.to_text();
     let error = Diagnostic::error(text.clone()).at(&call.task.span);
     Outcome { error: Some(error), ..Outcome::failed("").with("msg", message) }
-}
-
-/// `pause`: for a time, or until somebody answers.
-pub async fn pause(call: &Call<'_>) -> Outcome {
-    let number = |name: &str| call.args.get(name).filter(|value| !value.is_null()).map(|value| value.to_text().parse::<f64>());
-    let duration = match (number("minutes"), number("seconds")) {
-        (Some(Ok(minutes)), _) => Some(minutes * 60.0),
-        (None, Some(Ok(seconds))) => Some(seconds),
-        (None, None) => None,
-        _ => return call.wrong("minutes", "non-integer value given for prompt duration"),
-    };
-    let started = std::time::Instant::now();
-    let mut answer = String::new();
-    match duration {
-        Some(seconds) => tokio::time::sleep(Duration::from_secs_f64(seconds.max(0.0))).await,
-        None => match call.run.request.console.is_interactive() {
-            true => answer = ask(call).unwrap_or_default(),
-            false => call.run.warn(Diagnostic::warning("Not waiting for response to prompt as stdin is not interactive")),
-        },
-    }
-    let seconds = started.elapsed().as_secs_f64();
-    Outcome::ok(
-        [("user_input", Value::from(answer)), ("delta", Value::Int(seconds.round() as i64)), ("echo", call.flag("echo", true).into())]
-            .into_iter()
-            .collect(),
-    )
-    .with("stdout", format!("Paused for {seconds:.2} seconds"))
-    .with("stderr", "")
-    .with("rc", 0)
-}
-
-fn ask(call: &Call<'_>) -> Option<String> {
-    let question = call.text("prompt").unwrap_or_else(|| "Press enter to continue, Ctrl+C to interrupt".into());
-    call.run.journal.flush();
-    let private = !call.flag("echo", true);
-    tokio::task::block_in_place(|| call.run.request.console.ask(&format!("[{question}]\n"), private)).ok().flatten()
 }

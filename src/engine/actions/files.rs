@@ -20,15 +20,18 @@ pub(super) fn announce(call: &Call<'_>, args: &mut Map, content: Vec<u8>) {
 pub(super) fn find(call: &Call<'_>, kind: &str, src: &str) -> Result<PathBuf, Box<Outcome>> {
     let home = src.strip_prefix("~/").and_then(|rest| std::env::var("HOME").ok().map(|home| format!("{home}/{rest}")));
     let src = home.as_deref().unwrap_or(src);
-    call.context.search.find(kind, Path::new(src)).ok_or_else(|| {
-        let searched = call.context.search.candidates(kind, Path::new(src));
-        let searched: Vec<String> = searched.iter().map(|path| path.display().to_string()).collect();
-        let message = format!(
-            "Could not find or access '{src}'\nSearched in:\n\t{} on the Ansible Controller.\nIf you are using a module and expect the file to exist on the remote, see the remote_src option",
-            searched.join("\n\t")
-        );
-        Box::new(call.wrong("src", message))
-    })
+    let found = call.context.search.find(kind, Path::new(src));
+    found.ok_or_else(|| Box::new(call.wrong("src", not_found(call, kind, src))))
+}
+
+/// What ansible-core says about a file that is nowhere.
+pub(super) fn not_found(call: &Call<'_>, kind: &str, src: &str) -> String {
+    let searched = call.context.search.candidates(kind, Path::new(src));
+    let searched: Vec<String> = searched.iter().map(|path| path.display().to_string()).collect();
+    format!(
+        "Could not find or access '{src}'\nSearched in:\n\t{} on the Ansible Controller.\nIf you are using a module and expect the file to exist on the remote, see the remote_src option",
+        searched.join("\n\t")
+    )
 }
 
 /// A file's bytes, decrypted when it is a vault and that is wanted.

@@ -10,6 +10,7 @@ mod fetch;
 mod files;
 mod include;
 mod inventory;
+mod pause;
 mod template;
 mod vars;
 mod wait;
@@ -66,7 +67,7 @@ pub async fn run(call: &Call<'_>) -> Option<Outcome> {
         "include_role" => include::role(call),
         "include_tasks" => include::tasks(call),
         "include_vars" => vars::include_vars(call),
-        "pause" => control::pause(call).await,
+        "pause" => pause::pause(call).await,
         "reboot" => wait::reboot(call).await,
         "script" => files::script(call).await,
         "set_fact" => vars::set_fact(call),
@@ -112,4 +113,22 @@ fn refused(call: &Call<'_>) -> Option<Outcome> {
     let unknown: Vec<String> = call.args.keys().map(ToString::to_string).filter(|option| !known.contains(&option.as_str())).collect();
     let first = unknown.first()?;
     Some(call.wrong(first, format!("Invalid options for {name}: {}", unknown.join(","))))
+}
+
+/// Options that some actions evaluate themselves: bare expressions, or values that are kept as source.
+pub fn kept_as_source(action: &str) -> &'static [&'static str] {
+    match action {
+        "assert" => &["that"],
+        "debug" => &["var"],
+        _ => &[],
+    }
+}
+
+/// The modules that an action asks in the end: defaults set for them count too, below its own.
+pub fn stands_for(action: &str) -> &'static [&'static str] {
+    match action {
+        "service" => &["ansible.builtin.systemd_service", "ansible.builtin.systemd", "systemd_service", "systemd"],
+        "package" => &["ansible.builtin.apt", "apt"],
+        _ => &[],
+    }
 }

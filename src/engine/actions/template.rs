@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::base::{Map, Span};
+use crate::base::{Diagnostic, Map, Node, Span};
 use crate::engine::call::Call;
 use crate::engine::outcome::Outcome;
+use crate::engine::words::Failing;
 use crate::system::System;
 use crate::template::{FileOptions, Variables as _};
 
@@ -82,7 +83,7 @@ fn render(call: &Call<'_>, path: &Path, text: &str, dest: &str) -> Result<String
     };
     options.trim_blocks = call.flag("trim_blocks", options.trim_blocks);
     options.lstrip_blocks = call.flag("lstrip_blocks", options.lstrip_blocks);
-    let scope = call.scope.with_locals(template_locals(call, path, dest));
+    let scope = call.scope.with_locals(template_locals(call, path, dest)?);
     let span = Span::new(path.to_string_lossy().into_owned(), 1, 1);
     let mut context = scope.context();
     // A template finds others beside itself first.
@@ -93,12 +94,17 @@ fn render(call: &Call<'_>, path: &Path, text: &str, dest: &str) -> Result<String
 }
 
 /// Names that only templates see. A variable `ansible_managed` of the user's own is stronger than the setting.
-fn template_locals(call: &Call<'_>, path: &Path, dest: &str) -> Map {
-    let given = call.source("src").map(|node| node.to_value().to_text()).unwrap_or_default();
-    let mut names = crate::template::file_variables(&given, path, &call.run.request.settings.ansible_managed);
+fn template_locals(call: &Call<'_>, path: &Path, dest: &str) -> Result<Map, Box<Outcome>> {
+    let given = call.text("src").unwrap_or_default();
+    let mut names = crate::template::file_variables(&given, path);
     names.insert("template_destpath", dest);
-    if call.scope.get("ansible_managed").is_some() {
-        names.remove("ansible_managed");
+    if call.scope.get("ansible_managed").is_none() {
+        let render = |text: &str| {
+            let node = Node::text(Span::origin("<ansible_managed>"), text);
+            call.run.templar.render(&node, &call.context).map(|value| value.to_text()).map_err(Diagnostic::from)
+        };
+        let managed = crate::template::managed(&call.run.request.settings.ansible_managed, &given, path, render);
+        names.insert("ansible_managed", managed.map_err(|error| Box::new(Outcome::unprepared(Failing::Task, error)))?);
     }
-    names
+    Ok(names)
 }

@@ -140,10 +140,7 @@ fn collect(call: &Call<'_>) -> Result<Collected, Diagnostic> {
     match (file, call.text("dir")) {
         (Some(file), None) => {
             let path = call.context.search.find("vars", Path::new(&file));
-            let path = path.ok_or_else(|| {
-                let message = format!("Could not find file on the Ansible Controller: '{file}'");
-                Diagnostic::error(message).at(call.span())
-            })?;
+            let path = path.ok_or_else(|| Diagnostic::error(super::files::not_found(call, "vars", &file)).at(call.span()))?;
             Ok((load(call, &path)?, vec![path]))
         }
         (None, Some(dir)) => folder(call, &dir),

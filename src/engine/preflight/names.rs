@@ -116,8 +116,15 @@ impl Needed<'_> {
         let Some(path) = super::search_path(self.run, task, entry).find("templates", Path::new(source)) else { return };
         let Ok(text) = std::fs::read_to_string(&path) else { return };
         let span = Span::new(super::shown(&path), 1, 1);
-        let from_template =
-            ["template_host", "template_uid", "template_path", "template_fullpath", "template_destpath", "template_run_date"];
+        let from_template = [
+            "template_host",
+            "template_uid",
+            "template_path",
+            "template_fullpath",
+            "template_destpath",
+            "template_mtime",
+            "template_run_date",
+        ];
         let needed = self.run.templar.needed_names_of_file(&text, &span, &FileOptions::default());
         self.wanted.extend(needed.into_iter().filter(|(name, _)| !from_template.contains(&name.as_ref())));
     }
