@@ -3,6 +3,7 @@
 
 mod becoming;
 mod blobs;
+mod escalation;
 mod serve;
 mod task;
 

@@ -3,17 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::base::{Diagnostic, Map, Node, Secret, Span, Value};
+use crate::base::{Diagnostic, Map, Node, Span, Value};
 use crate::history::event::{Event, Stream};
 use crate::language::Task;
 use crate::modules::{self, ArgKind};
-use crate::system::split_words;
 use crate::template::{Context, OMIT, Templar};
 use crate::transport::{Destination, LinkError, OutputLine};
 use crate::wire::TaskRequest;
 
 use super::actions;
-use super::connections::{BecomeKind, Becoming, Defaults, Place, Reader, destination};
+use super::becoming;
+use super::connections::{Defaults, Place, Reader, destination};
 use super::cursor::Cursor;
 use super::gate::Batch;
 use super::keywords::TaskKeywords;
@@ -144,6 +144,7 @@ impl<'a> Call<'a> {
             plan: self.run.request.check && self.run.request.foresees,
             diff: self.diff,
             environment: self.environment.clone(),
+            interpreter: self.interpreter(),
             ..TaskRequest::default()
         };
         request.timeout = self.background.map(|background| background.limit);
@@ -151,6 +152,14 @@ impl<'a> Call<'a> {
         outcome.lists_diffs = LISTS_OF_DIFFS.contains(&self.task.short_action());
         outcome.invocation = invocation.filter(|_| !outcome.unreachable);
         outcome
+    }
+
+    /// The Python that the task names for itself. What an inventory says of hosts is of no interest: no module is run by Python.
+    fn interpreter(&self) -> Option<String> {
+        let node = self.task.vars.get("ansible_python_interpreter")?;
+        let named = self.run.templar.render(node, &self.context).ok()?.to_text();
+        let program = named.split_whitespace().next()?;
+        (!program.starts_with("auto")).then(|| program.to_owned())
     }
 
     /// The request as it goes to the agent behind the task's place.
@@ -311,48 +320,7 @@ fn place(run: &Arc<Run>, scope: &HostScope, keywords: &TaskKeywords<'_>) -> Resu
         control_folder: run.control_folder(),
     };
     let destination = destination(&name, is_implicit, &reader, settings, &defaults)?;
-    Ok(Place { lane: scope.host.name.clone(), becoming: becoming(run, keywords, &reader)?, destination })
-}
-
-fn becoming(run: &Run, keywords: &TaskKeywords<'_>, reader: &Reader<'_>) -> Result<Option<Becoming>, Diagnostic> {
-    let settings = &run.request.settings;
-    let wanted = match reader.flag(&["ansible_become"])? {
-        Some(flag) => flag,
-        None => keywords.flag("become")?.unwrap_or(settings.become_always),
-    };
-    if !wanted {
-        return Ok(None);
-    }
-    let pick = |names: &[&str], word: &str| -> Result<Option<String>, Diagnostic> {
-        Ok(reader.text(names)?.or(keywords.text(word)?).filter(|text| !text.is_empty()))
-    };
-    let method = pick(&["ansible_become_method"], "become_method")?.unwrap_or_else(|| settings.become_method.clone());
-    let method = match method.rsplit('.').next().unwrap_or(&method) {
-        "sudo" => BecomeKind::Sudo,
-        "su" => BecomeKind::Su,
-        "doas" => BecomeKind::Doas,
-        "runuser" => BecomeKind::Runuser,
-        other => {
-            let known = ["sudo", "su", "doas", "runuser"];
-            return Err(Diagnostic::error(format!("Invalid become method specified, could not find matching plugin: '{other}'."))
-                .did_you_mean(other, known)
-                .help(format!("Hostler knows {}", known.join(", "))));
-        }
-    };
-    let flags = pick(&["ansible_become_flags", "ansible_sudo_flags"], "become_flags")?.unwrap_or_else(|| settings.become_flags.clone());
-    let password = reader.text(&["ansible_become_password", "ansible_become_pass", "ansible_sudo_pass"])?;
-    let password = password.or_else(|| run.request.become_password.as_ref().map(|secret: &Secret| secret.expose().to_owned()));
-    if let Some(password) = &password {
-        run.controller.redactor.learn(password);
-    }
-    Ok(Some(Becoming {
-        method,
-        user: pick(&["ansible_become_user"], "become_user")?.unwrap_or_else(|| settings.become_user.clone()),
-        program: pick(&["ansible_become_exe"], "become_exe")?.or_else(|| settings.become_exe.clone()),
-        // Words that Hostler sets itself are not given twice.
-        flags: split_words(&flags).into_iter().filter(|word| !matches!(word.as_str(), "-H" | "-S" | "-n")).collect(),
-        password,
-    }))
+    Ok(Place { lane: scope.host.name.clone(), becoming: becoming::read(run, keywords, &reader, &destination)?, destination })
 }
 
 impl Call<'_> {

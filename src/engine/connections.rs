@@ -12,8 +12,8 @@ use crate::modules::FromArg;
 use crate::system::split_words;
 use crate::template::{Context, Variable, Variables};
 use crate::transport::{BlobStore, Destination, Link, LinkError, Payload, SshOptions};
-use crate::wire::{BecomeMethod, BecomeRequest};
 
+use super::becoming::Becoming;
 use super::settings::Settings;
 use super::state::lock;
 
@@ -26,22 +26,7 @@ pub struct Place {
     pub becoming: Option<Becoming>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Becoming {
-    pub method: BecomeKind,
-    pub user: String,
-    pub program: Option<String>,
-    pub flags: Vec<String>,
-    pub password: Option<String>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum BecomeKind {
-    Sudo,
-    Su,
-    Doas,
-    Runuser,
-}
+type Slot = Arc<Mutex<Option<Link>>>;
 
 /// The links of a run.
 pub struct Connections {
@@ -74,7 +59,7 @@ struct Way {
     /// The inventory host that used it last.
     lane: StdMutex<Arc<str>>,
     direct: Mutex<Option<Link>>,
-    becoming: Mutex<HashMap<Becoming, Link>>,
+    becoming: Mutex<HashMap<Becoming, Slot>>,
 }
 
 impl Way {
@@ -125,15 +110,13 @@ impl Connections {
         let way = pick(self.ways.lock().await.entry(place.destination.clone()).or_default(), &place.lane, width);
         let direct = self.direct(&way, &place.destination).await?;
         let Some(becoming) = &place.becoming else { return Ok(direct) };
-        if becoming.user == direct.hello().user {
-            return Ok(direct);
-        }
-        let mut users = way.becoming.lock().await;
-        if let Some(link) = users.get(becoming).filter(|link| link.is_open()) {
+        let slot = way.becoming.lock().await.entry(becoming.clone()).or_default().clone();
+        let mut slot = slot.lock().await;
+        if let Some(link) = slot.as_ref().filter(|link| link.is_open()) {
             return Ok(link.clone());
         }
-        let link = direct.become_user(becoming.request()).await?;
-        users.insert(becoming.clone(), link.clone());
+        let link = becoming.link(&direct, &place.destination).await?;
+        *slot = Some(link.clone());
         Ok(link)
     }
 
@@ -154,8 +137,8 @@ impl Connections {
     pub async fn fresh(&self, place: &Place) -> Result<Link, LinkError> {
         let direct = self.open(&place.destination).await?;
         match &place.becoming {
-            Some(becoming) if becoming.user != direct.hello().user => direct.become_user(becoming.request()).await,
-            _ => Ok(direct),
+            Some(becoming) => becoming.link(&direct, &place.destination).await,
+            None => Ok(direct),
         }
     }
 
@@ -176,24 +159,6 @@ impl Connections {
     /// Forgets the link to a destination: `meta: reset_connection`, a reboot.
     pub async fn forget(&self, destination: &Destination) {
         self.ways.lock().await.remove(destination);
-    }
-}
-
-impl Becoming {
-    fn request(&self) -> BecomeRequest {
-        let method = match self.method {
-            BecomeKind::Sudo => BecomeMethod::Sudo,
-            BecomeKind::Su => BecomeMethod::Su,
-            BecomeKind::Doas => BecomeMethod::Doas,
-            BecomeKind::Runuser => BecomeMethod::Runuser,
-        };
-        BecomeRequest {
-            method,
-            user: self.user.clone(),
-            program: self.program.clone(),
-            flags: self.flags.clone(),
-            password: self.password.clone(),
-        }
     }
 }
 
@@ -293,11 +258,29 @@ pub fn destination(
         arguments,
         password: password.or_else(|| defaults.password.clone()),
         check_host_key: reader.flag(&["ansible_ssh_host_key_checking", "ansible_host_key_checking"])?.unwrap_or(settings.host_key_checking),
-        connect_timeout: Duration::from_secs(settings.timeout.max(1)),
+        connect_timeout: Duration::from_secs(connect_timeout(reader, settings)?.max(1)),
         program: reader.text(&["ansible_ssh_executable"])?.or_else(|| Some(settings.ssh_executable.clone())),
         persist: "600s".into(),
         control_folder: defaults.control_folder.clone(),
     })))
+}
+
+/// Seconds to wait for a host to answer.
+///
+/// # Errors
+/// The variable is no number.
+pub fn connect_timeout(reader: &Reader<'_>, settings: &Settings) -> Result<u64, Diagnostic> {
+    seconds(reader, "ansible_ssh_timeout").map(|own| own.unwrap_or(settings.timeout))
+}
+
+/// A variable that holds seconds.
+///
+/// # Errors
+/// The variable is no number.
+pub fn seconds(reader: &Reader<'_>, name: &'static str) -> Result<Option<u64>, Diagnostic> {
+    let Some(text) = reader.text(&[name])? else { return Ok(None) };
+    let wrong = |_| Diagnostic::error(format!("`{name}` is `{text}`, which is no number of seconds"));
+    text.trim().parse().map(Some).map_err(wrong)
 }
 
 fn expand_home(path: &str) -> String {

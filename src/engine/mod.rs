@@ -5,6 +5,7 @@
 mod actions;
 mod aftermath;
 mod announce;
+mod becoming;
 mod call;
 mod combine;
 mod connections;

@@ -152,19 +152,19 @@ impl System {
     /// Runs a program that brings about `effect`; in check mode the overlay applies the effect instead. A non-zero exit is a failure and
     /// leaves no effect.
     pub fn mutate(&mut self, command: Command, effect: Effect) -> Result<Known<Completed>> {
-        let doing = format!("run {}", command.program());
-        if self.backend.is_dry() {
-            self.note(effect)?;
-            return Ok(Known::AfterApply);
-        }
-        let completed = self.query_command(command)?.check(&doing)?;
-        self.note(effect)?;
-        Ok(Known::Now(completed))
+        self.mutate_all(command, vec![effect])
     }
 
     /// The same for one command with several effects (one `apt-get install` for many packages).
     pub fn mutate_all(&mut self, command: Command, effects: Vec<Effect>) -> Result<Known<Completed>> {
         let doing = format!("run {}", command.program());
+        for effect in &effects {
+            if let Effect::User { name, .. } = effect
+                && !self.backend.is_dry()
+            {
+                running::end_helpers(name);
+            }
+        }
         let known = match self.backend.is_dry() {
             true => Known::AfterApply,
             false => Known::Now(self.query_command(command)?.check(&doing)?),

@@ -1,4 +1,4 @@
-//! The programs that run now, and how they end when a task is cancelled or the controller goes away.
+//! The programs that run now, and how they end when a task is cancelled, the controller goes away, or their user is to be removed.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,6 +15,24 @@ static RUNNING: Mutex<BTreeMap<u32, bool>> = Mutex::new(BTreeMap::new());
 
 /// Whether the controller is gone: nothing more is started.
 static STOPPING: AtomicBool = AtomicBool::new(false);
+
+/// How to end what this agent itself has started as other users, by the user's name.
+static HELPERS: Mutex<Vec<(String, End)>> = Mutex::new(Vec::new());
+
+type End = Box<dyn FnOnce() + Send>;
+
+/// Notes something that runs as another user for as long as it is wanted, and how to end it: an account that is in use cannot be changed.
+pub fn note_helper(user: &str, end: impl FnOnce() + Send + 'static) {
+    HELPERS.lock().unwrap_or_else(PoisonError::into_inner).push((user.to_owned(), Box::new(end)));
+}
+
+/// Ends the helpers that run as a user; they are gone when this returns.
+pub(super) fn end_helpers(user: &str) {
+    let ends: Vec<_> = HELPERS.lock().unwrap_or_else(PoisonError::into_inner).extract_if(.., |(other, _)| other == user).collect();
+    for (_, end) in ends {
+        end();
+    }
+}
 
 /// A program is known for as long as this lives.
 pub(super) struct Running(u32);
@@ -67,4 +85,22 @@ pub(super) fn kill_group(pid: u32) {
 
 fn process_id(pid: u32) -> Pid {
     Pid::from_raw(pid as i32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn helpers_of_a_user_end_once_and_others_stay() {
+        let (sender, ended) = std::sync::mpsc::channel();
+        for user in ["running-ada", "running-bob"] {
+            let sender = sender.clone();
+            note_helper(user, move || sender.send(user).unwrap_or_default());
+        }
+        end_helpers("running-ada");
+        end_helpers("running-ada");
+        assert_eq!(ended.try_iter().collect::<Vec<_>>(), ["running-ada"]);
+        end_helpers("running-bob");
+    }
 }

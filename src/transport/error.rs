@@ -12,6 +12,9 @@ pub enum LinkError {
     /// `become` failed.
     #[error("{0}")]
     Become(String),
+    /// The become program did not answer in time.
+    #[error("{0}")]
+    Silent(String),
     #[error("the connection to the host was lost: {0}")]
     Lost(String),
 }

@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
-use crate::wire::{BecomeRequest, Decoder, FromAgent, Hello, PROTOCOL, TaskReply, TaskRequest, ToAgent, encode};
+use crate::wire::{BecomeRequest, ChannelEnd, Decoder, FromAgent, Hello, PROTOCOL, TaskReply, TaskRequest, ToAgent, encode};
 
-use super::blobs::{BlobStore, PIECE};
+use super::blobs::BlobStore;
 use super::error::LinkError;
 use super::payload::{Payload, program};
 use super::ssh::{self, SshOptions};
@@ -20,6 +20,11 @@ pub type OutputLine = Arc<dyn Fn(&str) + Send + Sync>;
 
 /// Channel 0 is the agent that the link leads to; others are agents that it has started for other users.
 const DIRECT: u32 = 0;
+
+/// A frame, with the room in the queue that it gives free when it is written.
+type Outgoing = (Vec<u8>, Option<OwnedSemaphorePermit>);
+
+const PIECES_UNDER_WAY: usize = 4;
 
 struct Waiting {
     reply: oneshot::Sender<Result<TaskReply, LinkError>>,
@@ -35,7 +40,9 @@ struct State {
 }
 
 struct Shared {
-    outgoing: mpsc::UnboundedSender<Vec<u8>>,
+    outgoing: mpsc::UnboundedSender<Outgoing>,
+    /// How many pieces of content may wait to be written.
+    room: Arc<Semaphore>,
     state: Mutex<State>,
     blobs: BlobStore,
     next_task: AtomicU64,
@@ -89,6 +96,7 @@ impl Link {
         let (outgoing, queue) = mpsc::unbounded_channel();
         let shared = Arc::new(Shared {
             outgoing,
+            room: Arc::new(Semaphore::new(PIECES_UNDER_WAY)),
             state: Mutex::default(),
             blobs,
             next_task: AtomicU64::new(1),
@@ -99,7 +107,7 @@ impl Link {
         let reader = shared.clone();
         tokio::spawn(async move {
             let why = reader.read(output).await;
-            reader.close(DIRECT, &why);
+            reader.close(DIRECT, &ChannelEnd::Because(why));
             drop(guard);
         });
         let hello = hello.await.unwrap_or_else(|_| Err(LinkError::Lost("the agent did not answer".into())))?;
@@ -199,6 +207,11 @@ impl Shared {
     }
 
     fn send(&self, channel: u32, message: &ToAgent) -> Result<(), LinkError> {
+        self.send_in(channel, message, None)
+    }
+
+    /// Sends a message that takes room in the queue until it is written.
+    fn send_in(&self, channel: u32, message: &ToAgent, room: Option<OwnedSemaphorePermit>) -> Result<(), LinkError> {
         // `Become` is obeyed by the agent that the link leads to.
         let direct = channel == DIRECT || matches!(message, ToAgent::Become { .. });
         let encoded = encode(message).and_then(|frame| match direct {
@@ -206,7 +219,7 @@ impl Shared {
             false => encode(&ToAgent::Relay { channel, frame }),
         });
         let frame = encoded.map_err(|error| LinkError::Lost(error.to_string()))?;
-        self.outgoing.send(frame).map_err(|_| LinkError::Lost("the link is closed".into()))
+        self.outgoing.send((frame, room)).map_err(|_| LinkError::Lost("the link is closed".into()))
     }
 
     async fn read(self: &Arc<Self>, mut output: impl AsyncRead + Unpin) -> String {
@@ -271,29 +284,42 @@ impl Shared {
     }
 
     async fn give_blob(&self, channel: u32, sha256: String) {
-        let outcome = match self.blobs.get(&sha256).await {
-            Err(why) => self.send(channel, &ToAgent::NoBlob { sha256, why }),
-            Ok(content) if content.is_empty() => self.send(channel, &ToAgent::Blob { sha256, piece: Vec::new(), last: true }),
-            Ok(content) => {
-                let last = content.len().div_ceil(PIECE);
-                content.chunks(PIECE).enumerate().try_for_each(|(index, piece)| {
-                    let message = ToAgent::Blob { sha256: sha256.clone(), piece: piece.to_vec(), last: index + 1 == last };
-                    self.send(channel, &message)
-                })
-            }
-        };
-        // A link that broke meanwhile is reported by its reader.
-        outcome.unwrap_or_default();
+        if let Err(why) = self.give_pieces(channel, &sha256).await {
+            // A link that broke meanwhile is reported by its reader.
+            self.send(channel, &ToAgent::NoBlob { sha256, why }).unwrap_or_default();
+        }
     }
 
-    fn close(&self, channel: u32, why: &str) {
+    /// One piece is read while the one before it is on its way: content is never in memory as a whole because of a slow link.
+    async fn give_pieces(&self, channel: u32, sha256: &str) -> Result<(), String> {
+        let mut pieces = self.blobs.open(sha256).await?;
+        let mut piece = pieces.next().await?;
+        loop {
+            let following = if piece.is_empty() { Vec::new() } else { pieces.next().await? };
+            let last = following.is_empty();
+            let room = self.room.clone().acquire_owned().await.ok();
+            let message = ToAgent::Blob { sha256: sha256.to_owned(), piece, last };
+            self.send_in(channel, &message, room).map_err(|error| error.to_string())?;
+            if last {
+                return Ok(());
+            }
+            piece = following;
+        }
+    }
+
+    fn close(&self, channel: u32, end: &ChannelEnd) {
+        let (ChannelEnd::Because(why) | ChannelEnd::Silent(why)) = end;
         let mut state = self.lock();
-        state.closed.insert(channel, why.to_owned());
+        state.closed.insert(channel, why.clone());
         let concerns = |other: &u32| channel == DIRECT || *other == channel;
         let hellos: Vec<u32> = state.hellos.keys().copied().filter(concerns).collect();
         for key in hellos {
             if let Some(waiting) = state.hellos.remove(&key) {
-                let error = if channel == DIRECT { LinkError::Lost(why.to_owned()) } else { LinkError::Become(why.to_owned()) };
+                let error = match (channel, end) {
+                    (DIRECT, _) => LinkError::Lost(why.clone()),
+                    (_, ChannelEnd::Because(_)) => LinkError::Become(why.clone()),
+                    (_, ChannelEnd::Silent(_)) => LinkError::Silent(why.clone()),
+                };
                 waiting.send(Err(error)).unwrap_or_default();
             }
         }
@@ -306,8 +332,8 @@ impl Shared {
     }
 }
 
-async fn write(mut input: impl AsyncWrite + Unpin, mut queue: mpsc::UnboundedReceiver<Vec<u8>>) {
-    while let Some(frame) = queue.recv().await {
+async fn write(mut input: impl AsyncWrite + Unpin, mut queue: mpsc::UnboundedReceiver<Outgoing>) {
+    while let Some((frame, _room)) = queue.recv().await {
         // A broken pipe is reported by the reader, which knows more.
         if input.write_all(&frame).await.is_err() || input.flush().await.is_err() {
             return;

@@ -65,7 +65,7 @@ pub enum FromAgent {
     /// The agent behind a channel could not be started, or is gone.
     ChannelClosed {
         channel: u32,
-        why: String,
+        why: ChannelEnd,
     },
     Relay {
         channel: u32,
@@ -89,6 +89,8 @@ pub struct TaskRequest {
     pub environment: Vec<(String, String)>,
     /// Seconds after which the task is ended.
     pub timeout: Option<u64>,
+    /// A program that the task itself asks to be run by: the module does without it, and it must be there all the same.
+    pub interpreter: Option<String>,
     /// Sent before the one before it was done: dropped when that one fails.
     pub ahead: bool,
 }
@@ -120,6 +122,15 @@ pub enum BecomeMethod {
     Runuser,
 }
 
+/// Why there is no agent behind a channel (any more).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ChannelEnd {
+    /// It was refused, or it ended; in words.
+    Because(String),
+    /// The become program neither asked for a password nor became the user in time; what it had said by then.
+    Silent(String),
+}
+
 /// How to become whom.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct BecomeRequest {
@@ -127,10 +138,16 @@ pub struct BecomeRequest {
     pub user: String,
     /// The program, when it is not the method's own name.
     pub program: Option<String>,
-    /// Further words for it.
+    /// Words for it, before those that name the user.
     pub flags: Vec<String>,
-    /// Answers its question for a password; travels inside SSH only and is written to the program's stdin or terminal.
+    /// Answers its question for a password; travels inside SSH only and is written to the program's stdin.
     pub password: Option<String>,
+    /// What `su` asks with, without the colon; empty: as it asks in the languages known.
+    pub prompts: Vec<String>,
+    /// The folder it is started in; else the agent's own.
+    pub chdir: Option<String>,
+    /// Seconds that it may be silent before it asks or has become the user.
+    pub patience: u64,
 }
 
 /// `Vec<u8>` as MessagePack bytes instead of a list of numbers.
