@@ -92,6 +92,11 @@ fn blocks_rescue_and_hosts_end_as_in_ansible() {
 }
 
 #[test]
+fn actions_take_odd_input_as_in_ansible() {
+    compare(&["actions.yml"]);
+}
+
+#[test]
 fn handlers_run_as_in_ansible() {
     compare(&["handlers.yml"]);
 }

@@ -54,6 +54,13 @@ pub fn show(failed: &Failed) -> u8 {
     failed.code
 }
 
+/// Tells people, as Ansible does before it can do anything at all; gives the exit code.
+pub fn refuse_to_start(why: &str) -> u8 {
+    // Nobody is left to be told when standard error is closed.
+    let _closed = writeln!(io::stderr().lock(), "ERROR: {why}");
+    GENERIC
+}
+
 /// Tells people what is odd, on standard error.
 pub fn warn(warnings: &[Diagnostic]) {
     // How a warning is shown is how a failure is; the exit code is what it lacks.

@@ -100,6 +100,7 @@ pub fn run(args: InventoryArgs) -> Outcome {
 }
 
 fn controller(secrets: &Secrets, environment: &Environment) -> Controller {
+    let has_secrets = !secrets.is_empty();
     let secrets = secrets.clone();
     let decrypt = move |text: &str| match secrets.decrypt_text(text) {
         Ok(plain) => Ok(Secret::new(plain)),
@@ -107,6 +108,7 @@ fn controller(secrets: &Secrets, environment: &Environment) -> Controller {
     };
     Controller {
         decrypt: Arc::new(decrypt),
+        has_secrets,
         redactor: Redactor::default(),
         directory: environment.directory.clone(),
         ..Controller::default()

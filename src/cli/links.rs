@@ -3,8 +3,8 @@
 use clap::{CommandFactory, Parser};
 
 use super::environment::Environment;
-use super::failure::{Failed, Outcome, print};
-use super::{adhoc, config, doc, inventory, run, settings, vault};
+use super::failure::{Failed, Outcome, print, refuse_to_start};
+use super::{adhoc, config, doc, inventory, locale, run, settings, vault};
 
 /// The release whose behaviour is followed: scripts read it from `--version`.
 const REFERENCE: &str = "2.19.14";
@@ -91,6 +91,9 @@ fn by_name(name: &str) -> Option<Link> {
 
 impl Link {
     pub fn run(self) -> Outcome {
+        if let Err(why) = locale::check(|name| std::env::var(name).ok(), std::path::Path::new(locale::FOLDER)) {
+            return Ok(refuse_to_start(&why));
+        }
         let version = std::env::args().nth(1).is_some_and(|first| first == "--version");
         match self {
             Link::Refused(name, instead) => Err(Failed::option(format!("`{name}` is not part of Hostler: {instead}"))),

@@ -16,6 +16,7 @@ mod inventory;
 mod keys;
 mod lab;
 mod links;
+mod locale;
 mod prompt;
 mod realm;
 mod run;

@@ -173,10 +173,15 @@ fn check_task(task: &Task, findings: &mut Vec<Diagnostic>) {
     for (option, node) in &task.action.arguments.options {
         if knows(option) || EXTRA_OPTIONS.iter().any(|(action, known)| *action == short && *known == option) {
             check_value(option, node, &specs, findings);
-        } else if !option.contains("{{") {
+        } else if !option.contains("{{") && !may_be_omitted(node) {
             findings.push(unknown_option(entry, option, task, node, &specs));
         }
     }
+}
+
+/// Whether a value may turn out to be `omit`: an option that is left out is none too many.
+fn may_be_omitted(node: &crate::base::Node) -> bool {
+    node.is_template() && node.as_str().is_some_and(|text| text.contains("omit"))
 }
 
 /// Options that the controller's half of an action takes.
@@ -284,6 +289,14 @@ mod tests {
     fn a_module_that_is_here_is_not_listed_as_missing() {
         let here: Vec<_> = NOT_YET.iter().filter(|name| modules::find(name).is_some()).collect();
         assert!(here.is_empty(), "{here:?}");
+    }
+
+    #[test]
+    fn an_option_that_may_be_left_out_is_none_too_many() {
+        let span = Span::origin("<test>");
+        assert!(may_be_omitted(&crate::base::Node::text(span.clone(), "{{ 'x' if false else omit }}")));
+        assert!(!may_be_omitted(&crate::base::Node::text(span.clone(), "{{ 'x' }}")));
+        assert!(!may_be_omitted(&crate::base::Node::text(span, "omit")));
     }
 
     #[test]

@@ -210,6 +210,7 @@ fn controller(request: &RunRequest) -> Controller {
     let secrets = request.vault.clone();
     let settings = request.settings.clone();
     Controller {
+        has_secrets: !request.vault.is_empty(),
         decrypt: Arc::new(move |text: &str| {
             let plain = secrets.decrypt_text(text).map_err(|error| error.diagnostic(&crate::base::Span::origin("<vault>")))?;
             Ok(crate::base::Secret::new(plain))

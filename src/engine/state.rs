@@ -66,7 +66,7 @@ pub struct Run {
 /// What `add_host` and `group_by` did to the inventory.
 #[derive(Clone, Debug)]
 pub enum Addition {
-    Host { name: String, port: Option<u16>, groups: Vec<String>, variables: Map, span: Span },
+    Host { name: String, groups: Vec<String>, variables: Map, span: Span },
     Group { host: Arc<str>, group: String, parents: Vec<String>, span: Span },
 }
 
@@ -183,7 +183,7 @@ pub struct PlayState {
 impl Addition {
     pub fn apply(&self, inventory: &mut Inventory) -> Result<bool, Diagnostic> {
         match self {
-            Addition::Host { name, port, groups, variables, span } => inventory.add_dynamic_host(name, *port, groups, variables, span),
+            Addition::Host { name, groups, variables, span } => inventory.add_dynamic_host(name, groups, variables, span),
             Addition::Group { host, group, parents, span } => inventory.add_dynamic_group(host, group, parents, span),
         }
     }

@@ -53,6 +53,11 @@ pub(super) fn split_port(text: &str) -> Result<(&str, Option<u16>), InventoryErr
     if is_name || IPV4.is_match(host) || IPV6.is_match(host) { Ok((host, port)) } else { Err(wrong()) }
 }
 
+/// A host and its port as `host:port` writes them; `None`: it is no name, address or range.
+pub fn host_and_port(text: &str) -> Option<(String, Option<u16>)> {
+    split_port(text).ok().filter(|(host, _)| !host.contains('[')).map(|(host, port)| (host.to_owned(), port))
+}
+
 /// Whether a host is named by its address.
 pub(super) fn is_ip(host: &str) -> bool {
     IPV4.is_match(host) || IPV6.is_match(host)

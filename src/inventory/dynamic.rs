@@ -12,18 +12,11 @@ impl Inventory {
     ///
     /// # Errors
     /// When the name is empty.
-    pub fn add_dynamic_host(
-        &mut self,
-        name: &str,
-        port: Option<u16>,
-        groups: &[String],
-        variables: &Map,
-        span: &Span,
-    ) -> Result<bool, Diagnostic> {
+    pub fn add_dynamic_host(&mut self, name: &str, groups: &[String], variables: &Map, span: &Span) -> Result<bool, Diagnostic> {
         if name.is_empty() {
             return Err(InventoryError::Address(name.to_owned()).at(span));
         }
-        let mut changed = self.add_host(name, None, port, span);
+        let mut changed = self.add_host(name, None, None, span);
         if let Some(host) = self.hosts.get_mut(name) {
             let known = Arc::make_mut(&mut host.variables);
             for (key, value) in variables.iter() {

@@ -20,6 +20,7 @@ mod structured;
 mod toml;
 mod words;
 
+pub use address::host_and_port;
 pub use data::{Group, Host, Inventory, LOCALHOST, Variables};
 pub use error::InventoryError;
 pub use expressions::Expressions;

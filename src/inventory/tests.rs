@@ -301,8 +301,8 @@ fn a_run_adds_hosts_and_groups() {
     let mut inventory = ini("w1\n");
     let span = Span::origin("<add_host>");
     let variables = Map::from_iter([("a", Value::Int(1))]);
-    assert_eq!(inventory.add_dynamic_host("new", None, &["fresh".into()], &variables, &span), Ok(true));
-    assert_eq!(inventory.add_dynamic_host("new", None, &["fresh".into()], &variables, &span), Ok(false));
+    assert_eq!(inventory.add_dynamic_host("new", &["fresh".into()], &variables, &span), Ok(true));
+    assert_eq!(inventory.add_dynamic_host("new", &["fresh".into()], &variables, &span), Ok(false));
     assert_eq!(matching(&inventory, "fresh"), "new");
     assert!(!inventory.host("new").is_some_and(|host| host.variables["a"].needs_rendering()));
     assert_eq!(inventory.add_dynamic_group("w1", "os_debian", &["os".into()], &span), Ok(true));

@@ -215,11 +215,19 @@ fn own(path: &Path, uid: u32, gid: u32) -> io::Result<()> {
     lchown(path, Some(uid), Some(gid))
 }
 
+/// Gives a file that will take another's place the owner of that, as far as this account may: the folder allows it to be replaced all the same.
+fn keep_owner(path: &Path, uid: u32, gid: u32) -> io::Result<()> {
+    match own(path, uid, gid) {
+        Err(error) if error.raw_os_error() == Some(rustix::io::Errno::PERM.raw_os_error()) => Ok(()),
+        other => other,
+    }
+}
+
 fn replace(path: &Path, content: &[u8], mode: u32, uid: u32, gid: u32) -> io::Result<()> {
     via_fresh_name(path, |fresh| {
         let mut file = create_new(fresh)?;
         file.write_all(content)?;
-        own(fresh, uid, gid)?;
+        keep_owner(fresh, uid, gid)?;
         keep_extended_attributes(path, fresh)?;
         file.set_permissions(fs::Permissions::from_mode(mode))?;
         file.sync_all()

@@ -128,8 +128,10 @@ impl System {
             self.effects.push(Effect::File(change));
             self.set_attributes(&path, &file.attributes)?;
         }
-        if file.attributes.flags.is_some() {
-            self.set_attributes(&path, &Attributes { flags: file.attributes.flags.clone(), ..Attributes::default() })?;
+        // An owner that was asked for, and not only kept, must be had.
+        let Attributes { owner, group, flags, .. } = file.attributes;
+        if flags.is_some() || owner.is_some() || group.is_some() {
+            self.set_attributes(&path, &Attributes { owner, group, flags, ..Attributes::default() })?;
         }
         Ok(Written { changed: true, backup_file })
     }

@@ -96,6 +96,8 @@ pub type ReadSetting = Arc<dyn Fn(&str) -> Option<Value> + Send + Sync>;
 pub struct Controller {
     /// Turns vault text (`$ANSIBLE_VAULT;…`) into its plain text.
     pub decrypt: Decrypt,
+    /// Whether any vault password is known.
+    pub has_secrets: bool,
     /// Learns every text that was decrypted or generated as a password.
     pub redactor: Redactor,
     /// For `lookup('env', …)`, `expandvars` and the home folder.
@@ -115,6 +117,7 @@ impl Default for Controller {
             decrypt: Arc::new(|_| {
                 Err(Diagnostic::error("a vault password is needed").help("give one with `--ask-vault-pass` or `--vault-password-file`"))
             }),
+            has_secrets: false,
             redactor: Redactor::default(),
             environment: BTreeMap::new(),
             directory: PathBuf::from("/"),

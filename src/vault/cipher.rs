@@ -81,7 +81,8 @@ pub(super) fn seal(plain: &[u8], password: &[u8]) -> String {
     seal_with(plain, password, &salt)
 }
 
-fn seal_with(plain: &[u8], password: &[u8], salt: &[u8]) -> String {
+/// Encrypts to a vault's body with this salt.
+pub(super) fn seal_with(plain: &[u8], password: &[u8], salt: &[u8]) -> String {
     let keys = Keys::derive(password, salt);
     let padding = BLOCK - plain.len() % BLOCK;
     let mut data = plain.to_vec();

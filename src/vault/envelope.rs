@@ -4,7 +4,8 @@ use super::error::VaultError;
 
 /// The id of a vault that names none.
 pub const DEFAULT_ID: &str = "default";
-const MARK: &str = "$ANSIBLE_VAULT";
+/// What vault text starts with.
+pub const MARK: &str = "$ANSIBLE_VAULT";
 const CIPHER: &str = "AES256";
 const LINE: usize = 80;
 

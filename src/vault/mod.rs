@@ -8,7 +8,7 @@ pub mod files;
 mod secrets;
 mod sources;
 
-pub use envelope::{DEFAULT_ID, is_vault, vault_id};
+pub use envelope::{DEFAULT_ID, MARK, is_vault, vault_id};
 pub use error::VaultError;
-pub use secrets::{Opened, Secrets, encrypt};
+pub use secrets::{Opened, Secrets, encrypt, encrypt_with_salt};
 pub use sources::{Prompt, SecretSources, gather};

@@ -6,7 +6,7 @@ use crate::base::{Map, Value};
 use crate::engine::call::Call;
 use crate::engine::outcome::Outcome;
 
-use super::files::{announce, find, read, settle_mode};
+use super::files::{announce, find, settle_mode, source};
 
 /// `copy`.
 pub async fn copy(call: &Call<'_>) -> Outcome {
@@ -41,7 +41,7 @@ pub async fn copy(call: &Call<'_>) -> Outcome {
     if path.is_dir() {
         return copy_folder(call, &src, &path, args).await;
     }
-    match read(call, &path, call.flag("decrypt", true)) {
+    match source(call, &path, call.flag("decrypt", true)) {
         Err(outcome) => *outcome,
         Ok(content) => {
             settle_mode(&mut args, &path);
@@ -104,7 +104,7 @@ async fn copy_link(call: &Call<'_>, link: &Path, target: &Path) -> Outcome {
 }
 
 async fn copy_one(call: &Call<'_>, path: &Path, target: String, args: &Map) -> Outcome {
-    let content = match read(call, path, call.flag("decrypt", true)) {
+    let content = match source(call, path, call.flag("decrypt", true)) {
         Ok(content) => content,
         Err(outcome) => return *outcome,
     };

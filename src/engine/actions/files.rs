@@ -1,19 +1,42 @@
 //! Actions that take files from the project to the host: what they share, and the two that do no more. The content is read here and
 //! announced by its hash.
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use sha1::Sha1;
-use sha2::Digest;
+use sha2::{Digest, Sha256};
 
 use crate::base::Map;
 use crate::engine::call::Call;
 use crate::engine::outcome::Outcome;
+use crate::vault;
 
-/// Content that the controller holds, announced to the host.
-pub(super) fn announce(call: &Call<'_>, args: &mut Map, content: Vec<u8>) {
-    args.insert("content_sha1", hex::encode(Sha1::digest(&content)));
-    args.insert("content_hash", call.run.blobs.put(content));
+/// What goes to the host: bytes made here, or a file that is sent as it is, by pieces.
+pub(super) enum Content {
+    Bytes(Vec<u8>),
+    File { path: PathBuf, sha1: String, sha256: String },
+}
+
+impl From<Vec<u8>> for Content {
+    fn from(bytes: Vec<u8>) -> Self {
+        Content::Bytes(bytes)
+    }
+}
+
+/// Announces content to the host, which asks for it when it does not have it.
+pub(super) fn announce(call: &Call<'_>, args: &mut Map, content: impl Into<Content>) {
+    match content.into() {
+        Content::Bytes(bytes) => {
+            args.insert("content_sha1", hex::encode(Sha1::digest(&bytes)));
+            args.insert("content_hash", call.run.blobs.put(bytes));
+        }
+        Content::File { path, sha1, sha256 } => {
+            call.run.blobs.put_file(&sha256, path);
+            args.insert("content_sha1", sha1);
+            args.insert("content_hash", sha256);
+        }
+    }
 }
 
 /// The file that a `src` means, searched as Ansible searches.
@@ -36,14 +59,46 @@ pub(super) fn not_found(call: &Call<'_>, kind: &str, src: &str) -> String {
 
 /// A file's bytes, decrypted when it is a vault and that is wanted.
 pub(super) fn read(call: &Call<'_>, path: &Path, decrypt: bool) -> Result<Vec<u8>, Box<Outcome>> {
-    let bytes = std::fs::read(path)
-        .map_err(|error| call.wrong("src", format!("cannot read `{}`: {}", path.display(), crate::system::error::plain(&error))))?;
+    let bytes = std::fs::read(path).map_err(|error| unreadable(call, path, &error))?;
     match std::str::from_utf8(&bytes) {
-        Ok(text) if decrypt && crate::vault::is_vault(text) => (call.run.controller.decrypt)(text)
-            .map(|secret| secret.expose().as_bytes().to_vec())
-            .map_err(|error| Box::new(Outcome::error(error))),
+        Ok(text) if decrypt && vault::is_vault(text) => open_vault(call, path, text),
         _ => Ok(bytes),
     }
+}
+
+/// A file as it is sent: decrypted when it is a vault and that is wanted, else not even read into memory as a whole.
+pub(super) fn source(call: &Call<'_>, path: &Path, decrypt: bool) -> Result<Content, Box<Outcome>> {
+    let wrong = |error: std::io::Error| unreadable(call, path, &error);
+    let mut file = std::fs::File::open(path).map_err(wrong)?;
+    let (mut sha1, mut sha256, mut is_begun) = (Sha1::new(), Sha256::new(), false);
+    let mut buffer = vec![0; 128 * 1024];
+    loop {
+        let count = file.read(&mut buffer).map_err(wrong)?;
+        if !is_begun && decrypt && buffer[..count].starts_with(vault::MARK.as_bytes()) {
+            return read(call, path, true).map(Content::Bytes);
+        }
+        if count == 0 {
+            break;
+        }
+        is_begun = true;
+        sha1.update(&buffer[..count]);
+        sha256.update(&buffer[..count]);
+    }
+    let (sha1, sha256) = (hex::encode(sha1.finalize()), hex::encode(sha256.finalize()));
+    Ok(Content::File { path: path.to_owned(), sha1, sha256 })
+}
+
+fn unreadable(call: &Call<'_>, path: &Path, error: &std::io::Error) -> Box<Outcome> {
+    Box::new(call.wrong("src", format!("cannot read `{}`: {}", path.display(), crate::system::error::plain(error))))
+}
+
+fn open_vault(call: &Call<'_>, path: &Path, text: &str) -> Result<Vec<u8>, Box<Outcome>> {
+    if !call.run.controller.has_secrets {
+        let message = format!("A vault password or secret must be specified to decrypt {}", path.display());
+        return Err(Box::new(call.wrong("src", message)));
+    }
+    let opened = (call.run.controller.decrypt)(text);
+    opened.map(|secret| secret.expose().as_bytes().to_vec()).map_err(|error| Box::new(Outcome::error(error)))
 }
 
 fn mode_of(path: &Path) -> Option<String> {
@@ -93,11 +148,11 @@ pub async fn unarchive(call: &Call<'_>) -> Outcome {
             Ok(path) => path,
             Err(outcome) => return *outcome,
         };
-        let content = match read(call, &path, call.flag("decrypt", true)) {
-            Ok(content) => content,
+        match source(call, &path, call.flag("decrypt", true)) {
+            Ok(content) => announce(call, &mut args, content),
             Err(outcome) => return *outcome,
-        };
-        args.insert("content_hash", call.run.blobs.put(content));
+        }
+        args.remove("content_sha1");
     }
     args.remove("decrypt");
     call.module("ansible.builtin.unarchive", args).await

@@ -20,14 +20,23 @@ pub fn add_host(call: &Call<'_>) -> Outcome {
     let Some(name) = name.map(|name| name.to_text()).filter(|name| !name.is_empty()) else {
         return Outcome::failed("name, host or hostname needs to be provided");
     };
-    let groups = ["groups", "groupname", "group"].iter().find_map(|option| args.remove(option));
-    let groups = words(groups.as_ref());
+    let groups = ["groupname", "groups", "group"].map(|option| args.remove(option)).into_iter().flatten().next();
+    if groups.as_ref().is_some_and(|groups| groups.is_truthy() && !matches!(groups, Value::List(_) | Value::Str(_))) {
+        return call.wrong("groups", "Groups must be specified as a list.");
+    }
+    let mut groups = words(groups.as_ref());
+    let mut seen = std::collections::HashSet::new();
+    groups.retain(|group| seen.insert(group.clone()));
     let span = call.span().clone();
-    let (name, port) = match name.split_once(':').map(|(host, port)| (host.to_owned(), port.parse::<u16>())) {
-        Some((host, Ok(port))) => (host, Some(port)),
-        _ => (name, None),
+    let (name, port) = match crate::inventory::host_and_port(&name) {
+        Some((host, port)) => (host, port),
+        // Not as hosts are written, and yet it may do for one.
+        None => (name, None),
     };
-    let addition = Addition::Host { name: name.clone(), port, groups: groups.clone(), variables: args.clone(), span };
+    if let Some(port) = port {
+        args.insert("ansible_ssh_port", i64::from(port));
+    }
+    let addition = Addition::Host { name: name.clone(), groups: groups.clone(), variables: args.clone(), span };
     match call.run.add(addition) {
         Err(diagnostic) => Outcome::error(diagnostic),
         Ok(changed) => {

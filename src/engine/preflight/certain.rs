@@ -12,7 +12,8 @@ use crate::template::NameKind;
 /// Whether the task may be left out on all hosts of its play, or may fail.
 pub fn may_fail_or_not_run(run: &Arc<Run>, play: &Play, task: &Task) -> bool {
     const WORDS: &[&str] = &["failed_when", "ignore_errors", "loop"];
-    if task.loops.is_some() || WORDS.iter().any(|word| task.keyword(word).is_some_and(|node| !node.is_null())) {
+    let says = |word: &&str| task.keywords_outermost_first(word).iter().any(|node| !node.is_null());
+    if task.loops.is_some() || WORDS.iter().any(says) {
         return true;
     }
     let conditions: Vec<Node> =

@@ -85,13 +85,14 @@ fn to_uuid(arguments: Arguments, _: &Arc<Scope>) -> Outcome<Val> {
 
 fn encrypt(arguments: Arguments, scope: &Arc<Scope>) -> Outcome<Val> {
     let bound = arguments.bind(["data", "secret", "salt", "vault_id", "wrap_object", "vaultid"])?;
-    if bound.some(2).is_some() {
-        return Err(Fault::failed("`salt` cannot be chosen: a salt used twice gives the text away"));
-    }
     let secret = bound.text(1)?;
     scope.context.controller.redactor.learn(&secret);
     let id = bound.text_or(3, "filter_default")?;
-    let text = vault::encrypt(&bytes(bound.required(0)?)?, &Secret::new(secret.as_ref()), Some(&id));
+    let (plain, secret) = (bytes(bound.required(0)?)?, Secret::new(secret.as_ref()));
+    let text = match bound.some_text(2)?.filter(|salt| !salt.is_empty()) {
+        Some(salt) => vault::encrypt_with_salt(&plain, &secret, Some(&id), salt.as_bytes()),
+        None => vault::encrypt(&plain, &secret, Some(&id)),
+    };
     text.map(Val::str).map_err(|error| Fault::failed(error.to_string()))
 }
 

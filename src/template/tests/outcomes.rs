@@ -39,13 +39,9 @@ pub(crate) const TESTS: &[Test] = &[
     test("superset", |arguments, _| subset(arguments, true)),
     test("issuperset", |arguments, _| subset(arguments, true)),
     seeing_missing("vault_encrypted", |arguments, _| vault_encrypted(arguments)),
-    test("uri", |arguments, _| uri(arguments, |scheme, rest| scheme.is_some() && !rest.is_empty())),
-    test("url", |arguments, _| {
-        uri(arguments, |scheme, rest| {
-            scheme.is_some() && rest.strip_prefix("//").is_some_and(|host| !host.is_empty() && !host.starts_with('/'))
-        })
-    }),
-    test("urn", |arguments, _| uri(arguments, |scheme, rest| scheme == Some("urn") && !rest.is_empty())),
+    test("uri", |arguments, _| uri(arguments, |_, _| true)),
+    test("url", |arguments, _| uri(arguments, |scheme, host| !host.is_empty() || scheme == "file")),
+    test("urn", |arguments, _| uri(arguments, |scheme, _| scheme == "urn")),
 ];
 
 fn result(arguments: Arguments) -> Outcome<Dict> {
@@ -185,22 +181,28 @@ fn vault_encrypted(arguments: Arguments) -> Outcome<bool> {
     })
 }
 
-fn uri(arguments: Arguments, is: fn(Option<&str>, &str) -> bool) -> Outcome<bool> {
+/// Whether text may be a URI of the schemes wanted (any text may, where none is named), and more of its scheme and host. A scheme is
+/// implied where none is written.
+fn uri(arguments: Arguments, is: fn(&str, &str) -> bool) -> Outcome<bool> {
     let bound = arguments.bind(["value", "schemes"])?;
-    let text = bound.text(0)?;
+    let Val::Str(text) = bound.required(0)? else { return Ok(false) };
+    // Line breaks and tabs are no part of a URI.
+    let text: String = text.chars().filter(|c| !"\t\r\n".contains(*c)).collect();
     let (scheme, rest) = match text.split_once(':') {
-        Some((scheme, rest))
-            if scheme.starts_with(|c: char| c.is_ascii_alphabetic())
-                && scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c)) =>
-        {
-            (Some(scheme.to_ascii_lowercase()), rest)
-        }
-        _ => (None, text.as_ref()),
+        Some((scheme, rest)) if is_scheme(scheme) => (scheme.to_ascii_lowercase(), rest),
+        _ => (String::new(), text.as_str()),
     };
+    let host = rest.strip_prefix("//").map_or("", |rest| rest.split(['/', '?', '#']).next().unwrap_or_default());
+    if host.contains('[') != host.contains(']') {
+        return Ok(false);
+    }
     let wanted = match bound.some(1) {
         Some(schemes) => schemes.iterate()?.iter().map(Val::text).collect::<Outcome<Vec<_>>>()?,
         None => Vec::new(),
     };
-    let listed = wanted.is_empty() || wanted.iter().any(|wanted| scheme.as_deref() == Some(wanted));
-    Ok(listed && is(scheme.as_deref(), rest))
+    Ok((wanted.is_empty() || wanted.iter().any(|wanted| **wanted == *scheme)) && is(&scheme, host))
+}
+
+fn is_scheme(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_alphabetic()) && text.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c))
 }
