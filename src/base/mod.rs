@@ -1,6 +1,7 @@
 //! What every layer speaks: values, places in source files, errors that know their place, secrets, Python's patterns.
 //! No I/O lives here, and nothing that knows Ansible's plays or a host.
 
+pub mod boolean;
 pub mod diagnostic;
 pub mod pattern;
 pub mod secret;
@@ -8,6 +9,7 @@ pub mod source;
 pub mod span;
 pub mod value;
 
+pub use boolean::truth;
 pub use diagnostic::{Diagnostic, Help, Label, Severity, closest};
 pub use pattern::{Pattern, PatternFlags};
 pub use secret::{Redactor, Secret};

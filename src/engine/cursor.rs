@@ -14,6 +14,7 @@ use super::gate::{Batch, Gate, Position, Turn};
 use super::keywords::TaskKeywords;
 use super::meta;
 use super::outcome::{Include, Outcome};
+use super::section;
 use super::state::{HostState, PlayState, Run, lock, write};
 use super::task::{HostOutcome, TaskRun};
 use super::variables::HostScope;
@@ -57,17 +58,6 @@ pub struct Cursor {
 }
 
 pub type Walk<'a> = Pin<Box<dyn Future<Output = Flow> + Send + 'a>>;
-
-/// Sections of a play, for positions.
-pub mod section {
-    pub const FACTS: usize = 0;
-    pub const PRE_TASKS: usize = 1;
-    pub const ROLES: usize = 3;
-    pub const TASKS: usize = 4;
-    pub const POST_TASKS: usize = 6;
-    /// Handlers at the end of the section before.
-    pub const FLUSH: usize = 1;
-}
 
 impl Cursor {
     pub fn new(run: &Arc<Run>, play: &Arc<PlayState>, scope: HostScope, gate: &Arc<Gate>) -> Self {

@@ -28,6 +28,7 @@ mod precedence;
 mod preflight;
 mod prompts;
 pub mod request;
+mod section;
 mod selection;
 mod serial;
 pub mod setting_kinds;

@@ -1,8 +1,10 @@
 //! What one execution of a task came to, and the shapes it takes: for playbooks (`register`), for people (events).
 
+use std::time::Duration;
+
 use crate::base::{Diagnostic, Map, Node, Value};
 use crate::history::event::{Show, Status};
-use crate::language::RoleRequest;
+use crate::language::{RoleRequest, Task};
 use crate::wire::TaskReply;
 
 use super::words::{self, Failing};
@@ -55,6 +57,16 @@ pub enum IncludeKind {
 }
 
 impl Outcome {
+    /// The task ran longer than its `timeout`.
+    pub fn timed_out(task: &Task, limit: Duration) -> Self {
+        let seconds = limit.as_secs();
+        let frame = "Configure `DISPLAY_TRACEBACK` to see a traceback on timeout errors.";
+        let message = format!("Task failed: Timed out after {seconds} second(s).");
+        let error = Diagnostic::error(format!("the task did not end within {seconds} seconds, which is its `timeout`")).at(&task.span);
+        let outcome = Outcome { error: Some(error), ..Outcome::failed(message) };
+        outcome.with("timedout", Value::map([("frame", Value::from(frame)), ("period", seconds.into())]))
+    }
+
     pub fn ok(values: Map) -> Self {
         Outcome { values, ..Outcome::default() }
     }

@@ -215,7 +215,7 @@ impl TaskRun<'_> {
         match call.timeout {
             Some(limit) => match tokio::time::timeout(limit, call.execute()).await {
                 Ok(outcome) => outcome,
-                Err(_) => timed_out(self.task, limit),
+                Err(_) => Outcome::timed_out(self.task, limit),
             },
             None => call.execute().await,
         }
@@ -391,13 +391,4 @@ struct Retries {
     until: bool,
     attempts: u64,
     delay: Duration,
-}
-
-fn timed_out(task: &Task, limit: Duration) -> Outcome {
-    let seconds = limit.as_secs();
-    let frame = "Configure `DISPLAY_TRACEBACK` to see a traceback on timeout errors.";
-    let message = format!("Task failed: Timed out after {seconds} second(s).");
-    let error = Diagnostic::error(format!("the task did not end within {seconds} seconds, which is its `timeout`")).at(&task.span);
-    let outcome = Outcome { error: Some(error), ..Outcome::failed(message) };
-    outcome.with("timedout", Value::map([("frame", Value::from(frame)), ("period", seconds.into())]))
 }

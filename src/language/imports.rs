@@ -67,7 +67,7 @@ impl Parser<'_> {
         request.vars_from = text("vars_from")?;
         request.defaults_from = text("defaults_from")?;
         request.handlers_from = text("handlers_from")?;
-        let mut flag = |option: &str| Some(text(option)?.and_then(|text| crate::modules::coerce::truth(&Value::from(text))));
+        let mut flag = |option: &str| Some(text(option)?.and_then(|text| crate::base::truth(&Value::from(text))));
         request.allow_duplicates = Some(flag("allow_duplicates")?.unwrap_or(true));
         request.validate = flag("rolespec_validate")?.unwrap_or(true);
         request.is_public = flag("public")?.unwrap_or(!self.roles.private_vars);

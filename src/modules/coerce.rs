@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+pub use crate::base::boolean::truth;
 use crate::base::{Map, Secret, Value};
 use crate::system::Mode;
 
@@ -76,23 +77,6 @@ impl FromArg for bool {
 
     fn from_arg(value: &Value) -> Result<Self, String> {
         truth(value).ok_or_else(|| refused(value, "a boolean; write true or false"))
-    }
-}
-
-/// Ansible's booleans: yes/no, on/off, true/false, t/f, y/n, 1/0 in any case.
-pub fn truth(value: &Value) -> Option<bool> {
-    match value {
-        Value::Bool(flag) => Some(*flag),
-        Value::Int(1) => Some(true),
-        Value::Int(0) => Some(false),
-        Value::Float(1.0) => Some(true),
-        Value::Float(0.0) => Some(false),
-        Value::Str(text) => match text.trim().to_ascii_lowercase().as_str() {
-            "y" | "yes" | "on" | "1" | "true" | "t" | "1.0" => Some(true),
-            "n" | "no" | "off" | "0" | "false" | "f" | "0.0" => Some(false),
-            _ => None,
-        },
-        _ => None,
     }
 }
 

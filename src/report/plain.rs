@@ -57,11 +57,13 @@ impl Plain {
     }
 
     fn task_banner(&mut self, id: TaskId) {
-        if self.last_banner == Some(id) {
+        let last = self.last_banner.replace(id);
+        let Some(task) = self.tasks.get(&id) else { return };
+        // Hosts that go on by themselves come to the same task one by one.
+        let is_same = |last: &TaskStarted| self.is_free && last.span == task.span && last.title() == task.title();
+        if last == Some(id) || last.and_then(|last| self.tasks.get(&last)).is_some_and(is_same) {
             return;
         }
-        self.last_banner = Some(id);
-        let Some(task) = self.tasks.get(&id) else { return };
         let prefix = if task.is_handler { "RUNNING HANDLER" } else { "TASK" };
         let arguments = task.arguments.as_ref().map(|arguments| format!(" {}", argument_text(arguments))).unwrap_or_default();
         let text = format!("{prefix} [{}{arguments}{}]", task.title().trim(), self.marker(task.check));
