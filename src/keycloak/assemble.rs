@@ -23,9 +23,6 @@ pub fn assemble(model: &Model, realm: &str) -> Body {
     put("groups", groups(model, &Key::default()));
     put("defaultGroups", single(model, Kind::DefaultGroups)["groups"].clone());
     put("clientScopes", owners(model, Kind::ClientScope, &[("protocolMappers", Kind::ClientScopeMapper)]));
-    let scopes = single(model, Kind::RealmScopes);
-    put("defaultDefaultClientScopes", scopes["default"].clone());
-    put("defaultOptionalClientScopes", scopes["optional"].clone());
     put("clients", clients(model));
     put("identityProviders", owners(model, Kind::IdentityProvider, &[]));
     put("identityProviderMappers", owners(model, Kind::IdentityProviderMapper, &[]));
@@ -43,6 +40,13 @@ pub fn assemble(model: &Model, realm: &str) -> Body {
     put("workflows", owners(model, Kind::Workflow, &[]));
     put("users", owners(model, Kind::User, &[]));
     scope_mappings(model, &mut put);
+    // Empty, they are a choice: a new realm has some.
+    let scopes = single(model, Kind::RealmScopes);
+    for (section, field) in [("defaultDefaultClientScopes", "default"), ("defaultOptionalClientScopes", "optional")] {
+        if let Some(list) = scopes.get(field) {
+            out.insert(section.into(), list.clone());
+        }
+    }
     out
 }
 

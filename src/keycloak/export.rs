@@ -125,14 +125,27 @@ fn chosen(name: &Name, object: &Object, live: &Model) -> Body {
         client(&mut body, live);
     }
     mask_secrets(spec, &mut body);
-    body.retain(|field, value| *field == spec.key_field || (!is_empty(value) && defaults.get(field) != Some(value)));
+    let empty = if name.kind == Kind::Client { empty_by_choice(&body) } else { Vec::new() };
+    let is_chosen = |field: &String, value: &Json| *field == spec.key_field || !is_empty(value) || empty.contains(&field.as_str());
+    body.retain(|field, value| is_chosen(field, value) && (*field == spec.key_field || defaults.get(field) != Some(value)));
     for (_, value) in body.iter_mut() {
         if let Json::Object(map) = value {
             map.retain(|key, inner| !is_empty(inner) && key != ATTRIBUTE);
         }
     }
-    body.retain(|field, value| *field == spec.key_field || !is_empty(value));
+    body.retain(|field, value| is_chosen(field, value));
     body
+}
+
+/// Lists that a new client is given when it names none: empty, they are somebody's choice.
+fn empty_by_choice(client: &Body) -> Vec<&'static str> {
+    let mut fields = vec!["defaultClientScopes", "optionalClientScopes"];
+    // Origins come from the redirect URIs.
+    let is_address = |uri: &Json| uri.as_str().is_some_and(|uri| uri.starts_with("http"));
+    if client.get("redirectUris").and_then(Json::as_array).is_some_and(|uris| uris.iter().any(is_address)) {
+        fields.push("webOrigins");
+    }
+    fields
 }
 
 fn client(body: &mut Body, live: &Model) {
@@ -154,12 +167,16 @@ fn client(body: &mut Body, live: &Model) {
         let found = live.get(Kind::ClientScope, &Key::of([scope.as_str().unwrap_or_default()]));
         found.is_some_and(|found| found.body.get("protocol") == Some(&protocol))
     };
-    for (field, of_realm) in [("defaultClientScopes", "default"), ("optionalClientScopes", "optional")] {
+    let given = |of_realm: &str| -> Json {
         let list = scopes.and_then(|object| object.body.get(of_realm)?.as_array());
-        let given: Json = list.into_iter().flatten().filter(speaks).cloned().collect();
-        if body.get(field).is_some_and(|own| same_tree(own, &given)) {
-            body.remove(field);
-        }
+        list.into_iter().flatten().filter(speaks).cloned().collect()
+    };
+    // One list without the other would leave the other empty.
+    let lists = [("defaultClientScopes", "default"), ("optionalClientScopes", "optional")];
+    if lists.iter().all(|(field, of_realm)| body.get(*field).is_none_or(|own| same_tree(own, &given(of_realm)))) {
+        lists.iter().for_each(|(field, _)| {
+            body.remove(*field);
+        });
     }
 }
 
@@ -228,6 +245,27 @@ mod tests {
             json!({"realm": "staff", "failureFactor": 5, "attributes": {"mine": "1"},
                 "clients": [{"clientId": "app", "rootUrl": "https://app.test", "attributes": {"a": "b"}}]})
         );
+    }
+
+    #[test]
+    fn an_empty_list_that_the_server_would_fill_is_kept() {
+        let found = exported(|realm| {
+            let scopes = realm["clientScopes"].as_array().expect("a list").clone();
+            let all: Vec<Json> = scopes.iter().map(|scope| scope["name"].clone()).collect();
+            realm["defaultDefaultClientScopes"] = all.into();
+            realm["defaultOptionalClientScopes"] = json!([]);
+            let lists = json!({"webOrigins": [], "defaultClientScopes": [], "optionalClientScopes": ["phone"]});
+            for (id, uri) in [("web", "https://app.test/*"), ("native", "app:/cb")] {
+                let mut client = lists.clone();
+                client["clientId"] = id.into();
+                client["redirectUris"] = json!([uri]);
+                realm["clients"].as_array_mut().expect("a list").push(client);
+            }
+        });
+        assert_eq!(found["defaultOptionalClientScopes"], json!([]));
+        let client = |place: usize| found["clients"][place].clone();
+        assert_eq!((&client(1)["clientId"], &client(1)["webOrigins"]), (&json!("web"), &json!([])));
+        assert_eq!((client(0).get("webOrigins"), &client(0)["defaultClientScopes"]), (None, &json!([])));
     }
 
     #[test]

@@ -165,19 +165,20 @@ impl Session<'_> {
         }
     }
 
-    /// Fills the login form; where the realm asks for the name first (as with organizations), the one and then the other.
+    /// Fills the login form; where the realm asks for the name first (as with organizations), the one and then the other. A form that comes
+    /// back without a complaint is filled again, as a person would: the flow was replaced while it was open (seen on 26.7.3).
     async fn fill_forms(&mut self, first: Page) -> Result<Page> {
         let Some(mut action) = form_action(&first.text) else { return Err(self.failed(no_form(&first))) };
         let mut page = first;
-        for _ in 0..2 {
-            let asks_password = page.text.contains("name=\"password\"");
+        for _ in 0..3 {
+            let asks_password = asks_password(&page.text);
             let mut form = vec![("username", self.login.username.as_str()), ("credentialId", "")];
             if asks_password {
                 form.push(("password", self.login.password.expose()));
             }
             page = self.send(&action, self.http.post(&action).form(&form)).await?;
             match form_action(&page.text) {
-                Some(next) if !asks_password && page.location.is_none() => action = next,
+                Some(next) if page.location.is_none() && (!asks_password || asks_again(&page.text)) => action = next,
                 _ => break,
             }
         }
@@ -244,15 +245,27 @@ fn form_action(page: &str) -> Option<String> {
     Some(action.replace("&amp;", "&"))
 }
 
+fn asks_password(page: &str) -> bool {
+    page.contains("name=\"password\"")
+}
+
+/// The login form once more, and nothing wrong with what was filled in.
+fn asks_again(page: &str) -> bool {
+    asks_password(page) && complaint(page).is_none()
+}
+
 /// What a page of Keycloak tells its reader: the alert, else the title.
 fn notice(page: &str) -> String {
+    complaint(page).unwrap_or_else(|| format!("the login page stays{}", html_title(page)))
+}
+
+fn complaint(page: &str) -> Option<String> {
     let markers = ["id=\"input-error\"", "kc-feedback-text", "class=\"instruction\"", "id=\"input-error-username\""];
-    let text = markers.iter().find_map(|marker| {
+    markers.iter().find_map(|marker| {
         let after = page.split_once(marker)?.1;
         let inner = after.split_once('>')?.1.split('<').next()?.trim();
         (!inner.is_empty()).then(|| inner.to_owned())
-    });
-    text.unwrap_or_else(|| format!("the login page stays{}", html_title(page)))
+    })
 }
 
 #[cfg(test)]

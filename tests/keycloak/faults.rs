@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use hostler::base::Secret;
+use hostler::keycloak::login::{Login, log_in};
 use hostler::keycloak::{Client, Error, Options};
 use serde_json::json;
 use wiremock::matchers::{header, method, path};
@@ -136,4 +137,49 @@ fn an_authority_file_without_a_certificate_is_refused() {
         Options { ca_pem: Some(b"not a certificate".to_vec()), ..Options::new("https://idp.test", "master", "hostler", Secret::new("s")) };
     let error = Client::new(options).map(|_| ()).expect_err("it is none").to_string();
     assert_eq!(error, "the CA file is not usable: it holds no PEM certificate");
+}
+
+/// A realm whose login form answers the n-th filling with the n-th template; the client takes no passwords itself.
+async fn login_form(filled: impl Fn(&str) -> Vec<ResponseTemplate>, times: u64) -> (MockServer, Login) {
+    let server = MockServer::start().await;
+    let not_this_grant = ResponseTemplate::new(400).set_body_json(json!({"error": "unauthorized_client"}));
+    Mock::given(path("/realms/r/protocol/openid-connect/token")).respond_with(not_this_grant).mount(&server).await;
+    Mock::given(path("/realms/r/protocol/openid-connect/auth")).respond_with(form(&server.uri(), "")).mount(&server).await;
+    Mock::given(method("POST")).and(path("/form")).respond_with(in_turn(filled(&server.uri()))).expect(times).mount(&server).await;
+    let login = Login {
+        url: server.uri(),
+        realm: "r".into(),
+        client_id: "app".into(),
+        client_secret: None,
+        username: "ann".into(),
+        password: Secret::new("pw"),
+        redirect_uri: Some("https://app.test/cb".into()),
+        scope: "openid".into(),
+        ca_pem: None,
+        resolve: Vec::new(),
+    };
+    (server, login)
+}
+
+fn form(server: &str, complaint: &str) -> ResponseTemplate {
+    let page = format!(
+        r#"<form id="kc-form-login" action="{server}/form"><input name="username"><input name="password"><span id="input-error">{complaint}</span>"#
+    );
+    ResponseTemplate::new(200).set_body_string(page)
+}
+
+#[tokio::test]
+async fn a_login_form_that_comes_back_without_a_complaint_is_filled_again() {
+    let onward = ResponseTemplate::new(302).insert_header("location", "https://app.test/cb?state=x");
+    let (_server, login) = login_form(|server| vec![form(server, ""), onward.clone()], 2).await;
+    // The second filling leads on to the client, where this server's part ends.
+    let error = log_in(&login).await.expect_err("the state is another one").to_string();
+    assert!(error.contains("another state"), "{error}");
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_sent_once() {
+    let (_server, login) = login_form(|server| vec![form(server, "Invalid username or password.")], 1).await;
+    let error = log_in(&login).await.expect_err("it is wrong").to_string();
+    assert!(error.contains("Invalid username or password."), "{error}");
 }

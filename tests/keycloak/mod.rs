@@ -22,27 +22,9 @@ use server::Server;
 
 type Claim = (&'static str, fn(&Server));
 
-/// Claims that were seen to fail, each with what is known of it.
-const NOT_YET: [&str; 2] = [
-    // A login fails for a moment while the flow is rebuilt, or the test's own page parser does.
-    "somebody who logs in all the time is never locked out while the flow is rebuilt",
-    // The second realm's export differs from the first one's.
-    "the realm of Arch Linux is made as its document asks, and adopted",
-];
-
 /// All of them run, and all that fail are named.
 #[test]
 fn every_claim_about_the_realm_holds_on_a_real_keycloak() {
-    hold(|name| !NOT_YET.contains(&name));
-}
-
-#[test]
-#[ignore = "these two claims were seen to fail; see NOT_YET"]
-fn the_claims_that_do_not_hold_yet() {
-    hold(|name| NOT_YET.contains(&name));
-}
-
-fn hold(chosen: fn(&str) -> bool) {
     let server = Server::start();
     let claims = [
         declared::CLAIMS,
@@ -63,7 +45,7 @@ fn hold(chosen: fn(&str) -> bool) {
     let wanted = std::env::var("HOSTLER_TEST_CLAIM").unwrap_or_default();
     let failed: Vec<&str> = claims
         .iter()
-        .filter(|(name, _)| chosen(name) && name.contains(&wanted))
+        .filter(|(name, _)| name.contains(&wanted))
         .filter(|(_, claim)| catch_unwind(AssertUnwindSafe(|| claim(&server))).is_err())
         .map(|(name, _)| *name)
         .collect();
