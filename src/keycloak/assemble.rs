@@ -228,7 +228,7 @@ mod tests {
 
     #[test]
     fn a_new_realm_is_the_same_model_after_the_round() {
-        let model = fresh::model("staff");
+        let model = fresh::model("staff", None);
         let again = flatten::live(&assemble(&model, "staff"));
         let different = model.iter().find(|(name, object)| again.get(name.kind, &name.key).map(|other| &other.body) != Some(&object.body));
         assert_eq!(different.map(|(name, _)| name.to_string()), None);

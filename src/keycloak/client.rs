@@ -10,14 +10,15 @@ use reqwest::Method;
 use super::Json;
 use super::error::{Error, Result};
 use super::tls::{http_client, unchecked_client};
-use super::token::{Account, Grant, TokenSource, html_title, message_of, root_cause};
+use super::token::{Account, Grant, TokenSource, html_title, message_of};
 use crate::base::Secret;
 
-/// How often a request is sent at most.
+/// How often a request is sent at most to a server that is busy.
 const ATTEMPTS: u32 = 6;
-
-/// Seconds between attempts while a server that has answered before does not listen: five of them outlast a restart.
-const RESTART_WAIT: u64 = 9;
+/// How often to one that has answered before and is away: with the waits between them more than four minutes, longer than a restart.
+const AWAY_ATTEMPTS: u32 = 36;
+/// The longest wait between two attempts, in seconds.
+const LONGEST_WAIT: u64 = 9;
 
 /// Where Keycloak is, and as whom we come.
 pub struct Options {
@@ -83,7 +84,10 @@ struct Answer {
 
 enum Outcome {
     Done(Answer),
+    /// Worth another try, after so many seconds where the server names them.
     Again(Error, Option<u64>),
+    /// Nobody listens, or only a proxy answers: it restarts.
+    Away(Error),
     Failed(Error),
 }
 
@@ -176,11 +180,7 @@ impl Client {
     /// As `get`; nothing is tried again.
     pub async fn request_as(&self, method: &'static str, path: &str, body: Option<&Json>, token: &Secret) -> Result<Json> {
         let method = Method::from_bytes(method.as_bytes()).unwrap_or(Method::GET);
-        let answer = self.send(&method, path, body, token).await.map_err(|cause| Error::Unreachable {
-            url: self.url(path),
-            sent: !cause.is_connect(),
-            cause: root_cause(&cause),
-        })?;
+        let answer = self.send(&method, path, body, token).await.map_err(|cause| Error::unanswered(self.url(path), &cause))?;
         if answer.status >= 300 {
             return Err(self.error(&method, path, &answer));
         }
@@ -192,42 +192,50 @@ impl Client {
     }
 
     async fn request(&self, method: Method, path: &str, body: Option<&Json>) -> Result<Answer> {
-        let mut last = None;
-        for attempt in 0..ATTEMPTS {
-            let wait = match self.attempt(&method, path, body).await {
+        let mut attempt = 0;
+        loop {
+            let (error, most, after) = match self.attempt(&method, path, body).await {
                 Outcome::Done(answer) => return Ok(answer),
                 Outcome::Failed(error) => return Err(error),
-                Outcome::Again(error, after) => {
-                    last = Some(error);
-                    after.map_or(Duration::from_millis(100 << attempt), |seconds| Duration::from_secs(seconds.min(20)))
-                }
+                Outcome::Again(error, after) => (error, ATTEMPTS, after),
+                Outcome::Away(error) => (error, AWAY_ATTEMPTS, None),
             };
-            if attempt + 1 < ATTEMPTS {
-                tokio::time::sleep(wait).await;
+            attempt += 1;
+            if attempt >= most {
+                return Err(error);
             }
+            let longest = Duration::from_secs(LONGEST_WAIT);
+            let wait =
+                after.map_or(Duration::from_millis(50 << attempt.min(10)).min(longest), |seconds| Duration::from_secs(seconds.min(20)));
+            tokio::time::sleep(wait).await;
         }
-        Err(last.unwrap_or_else(|| Error::Url(path.to_owned())))
     }
 
     async fn attempt(&self, method: &Method, path: &str, body: Option<&Json>) -> Outcome {
         let token = match self.inner.tokens.get(&self.inner.http).await {
             Ok(token) => token,
+            Err(error) if self.has_answered() && error.is_away() => return Outcome::Away(error),
             Err(error) => return Outcome::Failed(error),
         };
         let answer = match self.send(method, path, body, &token).await {
             Ok(answer) => answer,
             Err(cause) => {
                 let sent = !cause.is_connect();
-                let error = Error::Unreachable { url: self.url(path), cause: root_cause(&cause), sent };
+                let error = Error::unanswered(self.url(path), &cause);
+                if !error.is_unreachable() {
+                    return Outcome::Failed(error);
+                }
                 // A POST whose answer is lost may have been carried out: only a new reading can tell.
                 let repeat = sent && *method != Method::POST && !cause.is_timeout();
-                let restarts = !sent && self.inner.answered.load(Ordering::Relaxed);
-                let wait = restarts.then_some(RESTART_WAIT);
-                return if repeat || restarts { Outcome::Again(error, wait) } else { Outcome::Failed(error) };
+                return match (repeat, !sent && self.has_answered()) {
+                    (_, true) => Outcome::Away(error),
+                    (true, false) => Outcome::Again(error, None),
+                    (false, false) => Outcome::Failed(error),
+                };
             }
         };
-        self.inner.answered.store(true, Ordering::Relaxed);
         if answer.status < 300 {
+            self.inner.answered.store(true, Ordering::Relaxed);
             return Outcome::Done(answer);
         }
         if answer.status == 401 {
@@ -235,13 +243,22 @@ impl Client {
             self.inner.tokens.reject(&token).await;
             return Outcome::Again(self.error(method, path, &answer), Some(0));
         }
-        let transient = match answer.status {
-            429 | 503 => true,
-            502 | 504 => *method != Method::POST,
-            _ => false,
-        };
         let error = self.error(method, path, &answer);
-        if transient { Outcome::Again(error, answer.retry_after) } else { Outcome::Failed(error) }
+        // A POST that a proxy gave up on may have been carried out all the same.
+        let repeatable = *method != Method::POST;
+        match answer.status {
+            503 if answer.retry_after.is_none() && self.has_answered() => Outcome::Away(error),
+            502 | 504 if repeatable && self.has_answered() => Outcome::Away(error),
+            429 | 503 => Outcome::Again(error, answer.retry_after),
+            502 | 504 if repeatable => Outcome::Again(error, answer.retry_after),
+            // A reading that failed inside the server; a write that did is for the caller to look at.
+            500 if *method == Method::GET => Outcome::Again(error, None),
+            _ => Outcome::Failed(error),
+        }
+    }
+
+    fn has_answered(&self) -> bool {
+        self.inner.answered.load(Ordering::Relaxed)
     }
 
     async fn send(&self, method: &Method, path: &str, body: Option<&Json>, token: &Secret) -> Result<Answer, reqwest::Error> {

@@ -24,6 +24,8 @@ pub struct Comparison<'a> {
     pub ledger: &'a Ledger,
     /// Sets only grow: what is there and not declared stays (`no-delete`).
     pub additive: bool,
+    /// Lists of objects are as declared: what is there and not declared goes (`full`).
+    pub exact: bool,
     /// Members of sets that the server adds by itself: they may be there undeclared.
     pub tolerated: &'a BTreeSet<String>,
 }
@@ -84,6 +86,11 @@ impl Comparison<'_> {
                 Some(found) => self.value(&label, item, found, out),
                 None => out.push(Change { path: label, old: Json::Null, new: item.clone(), secret: false }),
             }
+        }
+        let declared = |item: &&Json| want.as_array().is_some_and(|items| items.iter().any(|other| other[key] == item[key]));
+        for gone in have.as_array().into_iter().flatten().filter(|item| self.exact && !declared(item)) {
+            let label = format!("{path}[{}]", gone[key].as_str().unwrap_or_default());
+            out.push(Change { path: label, old: gone.clone(), new: Json::Null, secret: false });
         }
     }
 
@@ -161,8 +168,8 @@ fn text(value: &Json) -> String {
 fn is_empty(value: &Json) -> bool {
     match value {
         Json::Null | Json::Bool(false) => true,
-        // Lists of policies are JSON in a text.
-        Json::String(text) => text.is_empty() || text == "false" || text == "[]",
+        // A list of nothing that is kept as text is left out by the server.
+        Json::String(text) => matches!(text.as_str(), "" | "false" | "[]" | "{}"),
         Json::Array(items) => items.is_empty(),
         Json::Object(map) => map.is_empty(),
         Json::Bool(true) | Json::Number(_) => false,
@@ -232,7 +239,7 @@ mod tests {
     fn changes(kind: Kind, declared: Json, live: Json) -> Vec<Change> {
         let ledger = Ledger::open(None, &Secret::new("x"), "staff");
         let name = Name::new(kind, Key::of(["x"]));
-        let comparison = Comparison { name: &name, ledger: &ledger, additive: false, tolerated: &BTreeSet::new() };
+        let comparison = Comparison { name: &name, ledger: &ledger, additive: false, exact: false, tolerated: &BTreeSet::new() };
         comparison.changes(declared.as_object().expect("a mapping"), live.as_object().expect("a mapping"))
     }
 
@@ -264,6 +271,11 @@ mod tests {
     }
 
     #[test]
+    fn a_list_of_nothing_in_a_text_is_empty() {
+        assert!(changes(Kind::AuthorizationPolicy, json!({"config": {"resources": "[]"}}), json!({"config": {}})).is_empty());
+    }
+
+    #[test]
     fn absent_is_empty() {
         assert!(changes(Kind::Client, json!({"description": "", "webOrigins": [], "bearerOnly": false}), json!({})).is_empty());
         let none = json!({"config": {"resources": "[]"}});
@@ -291,9 +303,14 @@ mod tests {
         let (want, have) = (json!({"smtpServer": {"password": "p"}}), json!({"smtpServer": {"password": MASK}}));
         let (want, have) = (want.as_object().expect("a mapping"), have.as_object().expect("a mapping"));
         let none = BTreeSet::new();
-        assert_eq!(Comparison { name: &name, ledger: &ledger, additive: false, tolerated: &none }.changes(want, have).len(), 1);
+        assert_eq!(
+            Comparison { name: &name, ledger: &ledger, additive: false, exact: false, tolerated: &none }.changes(want, have).len(),
+            1
+        );
         ledger.record(&name, "smtpServer.password", "p");
-        assert!(Comparison { name: &name, ledger: &ledger, additive: false, tolerated: &none }.changes(want, have).is_empty());
+        assert!(
+            Comparison { name: &name, ledger: &ledger, additive: false, exact: false, tolerated: &none }.changes(want, have).is_empty()
+        );
     }
 
     #[test]
@@ -303,10 +320,21 @@ mod tests {
     }
 
     #[test]
+    fn a_list_that_is_owned_in_full_loses_what_is_not_declared() {
+        let ledger = Ledger::open(None, &Secret::new("x"), "staff");
+        let name = Name::new(Kind::UserProfile, Key::default());
+        let (want, have) = (json!({"attributes": [{"name": "a"}]}), json!({"attributes": [{"name": "a"}, {"name": "b"}]}));
+        let (want, have) = (want.as_object().expect("a mapping"), have.as_object().expect("a mapping"));
+        let changes =
+            |exact| Comparison { name: &name, ledger: &ledger, additive: false, exact, tolerated: &BTreeSet::new() }.changes(want, have);
+        assert_eq!((changes(false).len(), changes(true)[0].path.as_str()), (0, "attributes[b]"));
+    }
+
+    #[test]
     fn an_additive_set_only_grows() {
         let ledger = Ledger::open(None, &Secret::new("x"), "staff");
         let name = Name::new(Kind::Group, Key::of(["x"]));
-        let comparison = Comparison { name: &name, ledger: &ledger, additive: true, tolerated: &BTreeSet::new() };
+        let comparison = Comparison { name: &name, ledger: &ledger, additive: true, exact: false, tolerated: &BTreeSet::new() };
         let (want, have) = (json!({"realmRoles": ["a"]}), json!({"realmRoles": ["b"]}));
         let found = comparison.changes(want.as_object().expect("a mapping"), have.as_object().expect("a mapping"));
         assert_eq!(found[0].new, json!(["a", "b"]));

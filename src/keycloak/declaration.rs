@@ -6,6 +6,7 @@ use super::error::{Error, Result};
 use super::generated::{Generate, Made};
 use super::kind::Kind;
 use super::model::{Key, Model, Name};
+use super::moves::{self, Move};
 use super::shorthand::Shorthand;
 use super::{Body, Json, flatten};
 
@@ -31,6 +32,8 @@ pub struct Declaration {
     pub default_ownership: Ownership,
     /// Objects that must not be there.
     pub absent: Vec<Name>,
+    /// Objects that may still be there under an old name.
+    pub moved: Vec<Move>,
     pub most_deletes: usize,
     /// Secrets to make and hand out.
     pub generate: Option<Generate>,
@@ -64,6 +67,7 @@ impl Declaration {
             ownership: BTreeMap::new(),
             default_ownership: Ownership::default(),
             absent: Vec::new(),
+            moved: Vec::new(),
             most_deletes: DELETES,
             generate: None,
             made: Made::new(),
@@ -83,12 +87,18 @@ impl Declaration {
             ownership: BTreeMap::new(),
             default_ownership: Ownership::default(),
             absent: Vec::new(),
+            moved: Vec::new(),
             most_deletes: 0,
             generate: None,
             made: Made::new(),
             shorthand: Shorthand::default(),
             everything: true,
         }
+    }
+
+    /// Whether sets of objects of this kind only grow. The lists in a component's configuration are values, and no sets.
+    pub fn grows(&self, kind: Kind) -> bool {
+        self.ownership(kind) == Ownership::NoDelete && kind != Kind::Component
     }
 
     /// Whether all of the realm is meant, and not only what is declared of it.
@@ -111,11 +121,12 @@ impl Declaration {
             match (key.as_str(), value) {
                 ("ownership", Json::Object(map)) => map.iter().for_each(|(section, value)| self.own(section, value, problems)),
                 ("deletes", Json::Number(most)) => self.most_deletes = most.as_u64().map_or(DELETES, |most| most as usize),
+                ("moved", moved @ Json::Object(_)) => self.moved = moves::declared(moved, problems),
                 ("absent", Json::Object(map)) => map.iter().for_each(|(section, names)| self.absent(section, names, problems)),
                 ("generate", value) => self.generate = Generate::parse(value, problems),
                 ("base" | "teams" | "pools", _) => {}
                 _ => problems.push(format!(
-                    "`hostler.{key}` is not one of `ownership`, `deletes` (a number), `absent`, `generate`, `base`, `teams` and `pools`"
+                    "`hostler.{key}` is not one of `ownership`, `deletes` (a number), `absent`, `moved`, `generate`, `base`, `teams` and `pools`"
                 )),
             }
         }
@@ -165,6 +176,10 @@ impl Declaration {
         problems.extend(self.shorthand.check(&self.model, None).problems);
         if let Some(generate) = &self.generate {
             generate.contradictions(&self.model, problems);
+        }
+        for moved in self.moved.iter().filter(|moved| self.model.get(moved.kind, &moved.to).is_none()) {
+            let new = Name::new(moved.kind, moved.to.clone());
+            problems.push(format!("{new}, to which {} is moved, is not declared", moved.old_name()));
         }
         for name in self.absent.iter().filter(|name| self.model.get(name.kind, &name.key).is_some()) {
             problems.push(format!("{name} is declared, and absent"));

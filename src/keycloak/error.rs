@@ -1,5 +1,7 @@
 //! What can go wrong between us and a realm.
 
+use super::token::root_cause;
+
 /// Everything that fails here, fails with this.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -12,6 +14,8 @@ pub enum Error {
         /// The request may have been carried out: it was sent, and the answer was lost.
         sent: bool,
     },
+    #[error("`{url}` shows a certificate that is not trusted: {cause}; give the file of its authority as `ca_file`")]
+    Certificate { url: String, cause: String },
     #[error("`{url}` answered {status} with an HTML page{title}, not JSON: is this the address of Keycloak itself?")]
     Html { url: String, status: u16, title: String },
     #[error("Keycloak refuses the client `{client}` at `{url}`: {message}; check `auth_client_id`, `auth_client_secret` and `auth_realm`")]
@@ -34,6 +38,8 @@ pub enum Error {
     Reference { object: String, needs: String },
     #[error("realm `{realm}` took the writes and still differs: {left}; the server ignores these values or somebody else changes them")]
     Unsettled { realm: String, left: String },
+    #[error("this Keycloak has no {0}")]
+    Unsupported(&'static str),
     #[error("{0}")]
     Refused(String),
     #[error("login as `{user}` failed: {message}")]
@@ -41,11 +47,23 @@ pub enum Error {
 }
 
 impl Error {
+    /// A request that has no answer.
+    pub fn unanswered(url: impl Into<String>, error: &reqwest::Error) -> Self {
+        let (url, cause) = (url.into(), root_cause(error));
+        match cause.contains("peer certificate") {
+            true => Error::Certificate { url, cause },
+            false => Error::Unreachable { url, cause, sent: !error.is_connect() },
+        }
+    }
+
     /// Lost to a concurrent write, or sent into a closing connection: reading again tells what became of it.
     pub fn needs_reread(&self) -> bool {
         match self {
-            Error::Api { status: 409, .. } => true,
+            // What it was about was made, or deleted, by somebody else meanwhile; or a proxy gave up on it.
+            Error::Api { status: 404 | 409 | 502 | 504, .. } | Error::Html { status: 502 | 504, .. } => true,
             Error::Api { status: 500, message, .. } => message.contains("Database operation failed"),
+            // Says nothing of why; a second one of that name is refused so.
+            Error::Api { status: 400, message, .. } => message.starts_with("Failed to add mapper") || message.contains("already exists"),
             Error::Unreachable { sent, .. } => *sent,
             Error::Object { cause, .. } => cause.needs_reread(),
             _ => false,
@@ -62,6 +80,23 @@ impl Error {
 
     pub fn is_forbidden(&self) -> bool {
         matches!(self, Error::Api { status: 403, .. })
+    }
+
+    /// For an endpoint that only newer servers have: what it is for.
+    pub fn without(self, what: &'static str) -> Self {
+        match self {
+            Error::Api { status: 404 | 405 | 501, .. } => Error::Unsupported(what),
+            other => other,
+        }
+    }
+
+    /// The server is not there at the moment: nothing listens, or a proxy answers in its place.
+    pub fn is_away(&self) -> bool {
+        match self {
+            Error::Unreachable { .. } => true,
+            Error::Html { status, .. } | Error::Api { status, .. } => matches!(status, 502..=504),
+            _ => false,
+        }
     }
 
     /// Nothing listens there, or not yet.

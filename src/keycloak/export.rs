@@ -20,7 +20,7 @@ const OWN_ATTRIBUTES: [&str; 4] =
 
 /// The declaration of a realm that was read whole.
 pub fn minimal(live: &Model, realm: &str) -> Body {
-    let born = fresh::model(realm);
+    let born = fresh::model(realm, live.version.as_deref());
     let mut kept = Model::default();
     for (name, object) in live.iter() {
         let body = match born.get(name.kind, &name.key) {
@@ -219,7 +219,7 @@ mod tests {
     use crate::keycloak::flatten;
 
     fn exported(change: impl FnOnce(&mut Body)) -> Json {
-        let mut realm = assemble(&fresh::model("staff"), "staff");
+        let mut realm = assemble(&fresh::model("staff", None), "staff");
         change(&mut realm);
         minimal(&flatten::live(&realm), "staff").into()
     }

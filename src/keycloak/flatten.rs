@@ -3,6 +3,7 @@
 use super::flow;
 use super::kind::Kind;
 use super::ledger::ATTRIBUTE;
+use super::leftovers::orphans;
 use super::model::{Key, Model, Name, Object};
 use super::overlay::normalize;
 use super::{Body, Json};
@@ -42,6 +43,7 @@ fn flatten(realm: &Body, strict: bool) -> Flattened {
     let mut out = Flattened { model: Model::default(), problems: Vec::new(), strict };
     let mut rest = realm.clone();
     rest.remove("hostler");
+    out.model.version = rest.get("keycloakVersion").and_then(Json::as_str).map(str::to_owned);
     out.events_and_bindings(&mut rest);
     out.lists_of_names(&mut rest);
     out.profile_and_policies(&mut rest);
@@ -178,6 +180,9 @@ impl Flattened {
         let flows = take_list(rest, "authenticationFlows");
         let configs = take_list(rest, "authenticatorConfig");
         let aliases = flows.iter().filter_map(|flow| Some((flow["id"].as_str()?.to_owned(), flow["alias"].clone()))).collect();
+        if !self.strict {
+            self.model.orphans = orphans(&flows);
+        }
         let (trees, problems) = flow::trees(&flows, &configs);
         for problem in problems {
             self.problem(problem);

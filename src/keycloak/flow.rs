@@ -46,7 +46,9 @@ pub enum Difference {
     None,
     /// Requirements, order, configuration, description: the flow and all that is bound to it stay.
     InPlace(Vec<Change>),
-    /// Steps come or go: a new flow is built beside it and takes its place.
+    /// Steps come, and all that are there stay: the new ones are added switched off, then put in their place and switched on.
+    Extended(Vec<Change>),
+    /// Steps go: a new flow is built beside it and takes its place.
     Rebuild(Vec<Change>),
 }
 
@@ -96,6 +98,11 @@ impl Flow {
         let steps: Vec<Json> = self.executions.iter().map(|step| step.flat(flows, configs)).collect();
         body.insert("authenticationExecutions".into(), steps.into());
         flows[place] = body.into();
+    }
+
+    /// How many steps there are on all levels.
+    fn size(&self) -> usize {
+        self.executions.iter().map(|step| 1 + step.flow.as_ref().map_or(0, Flow::size)).sum()
     }
 
     /// Every alias in the tree, its own first.
@@ -248,27 +255,27 @@ impl<'a> Builder<'a> {
 
 /// What differs, and whether it can be edited where it is.
 pub fn difference(declared: &Flow, live: &Flow) -> Difference {
-    let mut changes = Vec::new();
-    if !same_steps(declared, live) {
-        let lines = |flow: &Flow| flow.lines().into_iter().map(Json::from).collect();
-        changes.push(Change { path: "executions".into(), old: lines(live), new: lines(declared), secret: false });
-        return Difference::Rebuild(changes);
+    let lines = |flow: &Flow| flow.lines().into_iter().map(Json::from).collect();
+    let steps = || vec![Change { path: "executions".into(), old: lines(live), new: lines(declared), secret: false }];
+    match (keeps_steps(declared, live), declared.size() == live.size()) {
+        (false, _) => Difference::Rebuild(steps()),
+        (true, false) => Difference::Extended(steps()),
+        (true, true) => {
+            let mut changes = Vec::new();
+            edits("", declared, live, &mut changes);
+            if changes.is_empty() { Difference::None } else { Difference::InPlace(changes) }
+        }
     }
-    edits("", declared, live, &mut changes);
-    if changes.is_empty() { Difference::None } else { Difference::InPlace(changes) }
 }
 
-fn same_steps(declared: &Flow, live: &Flow) -> bool {
-    let identities = |flow: &Flow| {
-        let mut names: Vec<_> = flow.executions.iter().map(|step| (step.identity().to_owned(), step.flow.is_some())).collect();
-        names.sort();
-        names
+/// Every step that is there has its counterpart in the declared flow.
+fn keeps_steps(declared: &Flow, live: &Flow) -> bool {
+    let pairs = pairs(declared, live);
+    let inner_kept = |(want, have): &(&Execution, &Execution)| match (&want.flow, &have.flow) {
+        (Some(want), Some(have)) => keeps_steps(want, have),
+        (want, have) => want.is_none() && have.is_none(),
     };
-    let inner_same = |(want, have): (&Execution, &Execution)| match (&want.flow, &have.flow) {
-        (Some(want), Some(have)) => same_steps(want, have),
-        _ => true,
-    };
-    declared.provider == live.provider && identities(declared) == identities(live) && pairs(declared, live).into_iter().all(inner_same)
+    declared.provider == live.provider && pairs.len() == live.executions.len() && pairs.iter().all(inner_kept)
 }
 
 /// Steps of the one with their counterparts in the other; the n-th of equal ones with the n-th.
@@ -346,7 +353,7 @@ mod tests {
     }
 
     #[test]
-    fn a_step_more_needs_a_new_flow() {
+    fn a_step_more_extends_a_flow_and_a_step_less_needs_a_new_one() {
         let live = tree(&browser("REQUIRED", [10, 20]));
         let mut declared = live.clone();
         declared.executions.push(Execution {
@@ -354,7 +361,10 @@ mod tests {
             requirement: "ALTERNATIVE".into(),
             ..Default::default()
         });
-        assert!(matches!(difference(&declared, &live), Difference::Rebuild(_)));
+        assert!(matches!(difference(&declared, &live), Difference::Extended(_)));
+        assert!(matches!(difference(&live, &declared), Difference::Rebuild(_)));
+        declared.executions.remove(0);
+        assert!(matches!(difference(&declared, &live), Difference::Rebuild(_)), "one came and one went");
         assert_eq!(difference(&live, &live), Difference::None);
     }
 

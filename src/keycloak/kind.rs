@@ -41,6 +41,10 @@ pub enum Kind {
     Workflow,
 }
 
+/// What servers may lack, in the words of the error that says so.
+pub const ORGANIZATION_GROUPS: &str = "groups of organizations: 26.7 has them, 26.5 does not";
+pub const WORKFLOWS: &str = "workflows: 26.7 has them, on 26.5 they are a preview to switch on with `--features=workflows`";
+
 /// How an update is sent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Put {

@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use super::client::encode;
 use super::error::{Error, Result};
 use super::tls::http_client;
-use super::token::{html_title, message_of, root_cause};
+use super::token::{html_title, message_of};
 use super::{Body, Json};
 use crate::base::Secret;
 
@@ -116,8 +116,7 @@ impl Session<'_> {
     }
 
     async fn send(&mut self, url: &str, request: reqwest::RequestBuilder) -> Result<Page> {
-        let unreachable =
-            |cause: reqwest::Error| Error::Unreachable { url: url.to_owned(), cause: root_cause(&cause), sent: !cause.is_connect() };
+        let unreachable = |cause: reqwest::Error| Error::unanswered(url, &cause);
         let cookies: Vec<String> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let request = if cookies.is_empty() { request } else { request.header("cookie", cookies.join("; ")) };
         let answer = request.send().await.map_err(unreachable)?;

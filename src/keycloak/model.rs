@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::Body;
 use super::kind::Kind;
+use super::leftovers::Orphan;
+use super::moves::Move;
 
 /// The names from the outermost owner to the object itself: `[client, mapper]`, the path of a group, a single name. Empty for what a realm
 /// has one of.
@@ -85,6 +87,12 @@ pub struct Object {
 #[derive(Clone, Debug, Default)]
 pub struct Model {
     objects: BTreeMap<Name, Object>,
+    /// Of the server that it was read from.
+    pub version: Option<String>,
+    /// Parts of flows that nothing uses, of what was read.
+    pub orphans: Vec<Orphan>,
+    /// What was read under another name, and stands here under the one it is to have.
+    pub moved: Vec<Move>,
 }
 
 impl Model {

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::kind::{Kind, Nulls, Spec};
+use super::kind::{Kind, Nulls, Spec, is_ordered};
 use super::{Body, Json, MASK};
 
 /// Brings a body into the shape in which the server keeps it: maps of text hold text, maps of lists hold lists.
@@ -64,6 +64,22 @@ pub fn overlay(spec: &Spec, read: &mut Body, declared: &Body) {
         }
     }
     read.retain(|field, _| !spec.not_in_put.contains(&field.as_str()));
+}
+
+/// The declared fields of an object whose sets only grow: each list of plain values with what was read of it.
+pub fn grown(read: &Body, declared: &Body) -> Body {
+    let is_plain = |items: &[Json]| items.iter().all(|item| !item.is_object() && !item.is_array());
+    let field = |(field, want): (&String, &Json)| {
+        let value = match (read.get(field), want) {
+            (Some(Json::Object(read)), Json::Object(want)) => grown(read, want).into(),
+            (Some(Json::Array(known)), Json::Array(items)) if !is_ordered(field) && is_plain(known) && is_plain(items) => {
+                items.iter().chain(known.iter().filter(|item| !items.contains(item))).cloned().collect()
+            }
+            _ => want.clone(),
+        };
+        (field.clone(), value)
+    };
+    declared.iter().map(field).collect()
 }
 
 fn lay(spec: &Spec, read: &mut Body, field: &str, value: &Json) {
@@ -135,6 +151,17 @@ mod tests {
         let sent = laid(Kind::Client, read, json!({"clientId": "app", "enabled": false, "attributes": {"b": 2}}));
         let expected = json!({"clientId": "app", "authorizationServicesEnabled": true, "attributes": {"a": "1", "b": "2"}, "secret": "real", "enabled": false});
         assert_eq!(sent, expected);
+    }
+
+    #[test]
+    fn sets_that_only_grow_keep_what_was_read() {
+        let (Json::Object(read), Json::Object(declared)) =
+            (json!({"uris": ["a", "b"], "attributes": {"x": ["1"]}}), json!({"uris": ["c", "a"], "attributes": {"x": ["2"]}, "name": "n"}))
+        else {
+            unreachable!("both are mappings")
+        };
+        let expected = json!({"uris": ["c", "a", "b"], "attributes": {"x": ["2", "1"]}, "name": "n"});
+        assert_eq!(Json::from(grown(&read, &declared)), expected);
     }
 
     #[test]

@@ -11,6 +11,7 @@ use super::flow::{self, Difference, Flow};
 use super::generated::Generate;
 use super::kind::Kind;
 use super::ledger::Ledger;
+use super::leftovers;
 use super::model::{Key, Model, Name, Object};
 use super::overlay::without_masks;
 use super::{Body, Json};
@@ -22,6 +23,8 @@ pub enum Operation {
     Update,
     /// A flow is built anew beside the old one and takes its place.
     Rebuild,
+    /// It is given another name or place, and keeps its id.
+    Move,
     Delete,
 }
 
@@ -31,6 +34,7 @@ impl Operation {
             Operation::Create => "create",
             Operation::Update => "update",
             Operation::Rebuild => "rebuild",
+            Operation::Move => "move",
             Operation::Delete => "delete",
         }
     }
@@ -121,7 +125,8 @@ impl Planner<'_> {
         let comparison = Comparison {
             name,
             ledger: self.ledger,
-            additive: self.declaration.ownership(name.kind) == Ownership::NoDelete,
+            additive: self.declaration.grows(name.kind),
+            exact: self.declaration.ownership(name.kind) == Ownership::Full,
             tolerated: if name.kind == Kind::User { &self.automatic } else { &nothing },
         };
         let changes = comparison.changes(&object.body, &found.body);
@@ -129,7 +134,12 @@ impl Planner<'_> {
         Ok(())
     }
 
-    fn update(&mut self, name: &Name, operation: Operation, changes: Vec<Change>) {
+    fn update(&mut self, name: &Name, operation: Operation, mut changes: Vec<Change>) {
+        let moved = self.live.moved.iter().find(|moved| moved.kind == name.kind && moved.to == name.key);
+        if let Some(moved) = moved {
+            changes.insert(0, Change { path: "name".into(), old: moved.old_name().into(), new: moved.new_name().into(), secret: false });
+            return self.plan.actions.push(Action { name: name.clone(), operation: Operation::Move, changes, note: None });
+        }
         if changes.is_empty() {
             self.plan.same += 1;
         } else {
@@ -156,14 +166,15 @@ impl Planner<'_> {
     fn flow(&mut self, name: &Name, object: &Object, found: &Object) -> Result<()> {
         let (Some(want), Some(have)) = (Flow::from_body(&object.body), Flow::from_body(&found.body)) else { return Ok(()) };
         match flow::difference(&want, &have) {
-            Difference::None => self.plan.same += 1,
+            Difference::None => self.update(name, Operation::Update, Vec::new()),
             Difference::InPlace(changes) => self.update(name, Operation::Update, changes),
-            Difference::Rebuild(_) if have.built_in => {
+            Difference::Extended(_) | Difference::Rebuild(_) if have.built_in => {
                 let alias = &have.alias;
                 return Err(Error::Refused(format!(
                     "the steps of the built-in flow `{alias}` cannot be changed: declare a flow of another alias and bind it"
                 )));
             }
+            Difference::Extended(changes) => self.update(name, Operation::Update, changes),
             Difference::Rebuild(changes) => self.update(name, Operation::Rebuild, changes),
         }
         Ok(())
@@ -176,8 +187,13 @@ impl Planner<'_> {
             .iter()
             .map(|(name, _)| name)
             .filter(|name| is_absent(name) || self.is_owned_and_undeclared(name))
+            .filter(|name| !leftovers::is_shadow(self.declaration, name))
             .filter(|name| !is_protected(name, self.live, &self.declaration.realm))
             .collect();
+        let flows = doomed.iter().filter(|name| name.kind == Kind::Flow);
+        if let Some(problem) = flows.filter_map(|name| super::references::bound(self.declaration, self.live, &doomed, name)).next() {
+            return Err(Error::Refused(problem));
+        }
         let outermost = |name: &&&Name| !doomed.iter().any(|other| contains(other, name));
         let mut actions: Vec<Action> = doomed.iter().filter(outermost).map(|name| self.deletion(name)).collect();
         actions.reverse();
@@ -190,6 +206,8 @@ impl Planner<'_> {
             )));
         }
         self.plan.actions.extend(actions);
+        let left = leftovers::deletions(self.declaration, self.live, &self.plan.actions);
+        self.plan.actions.extend(left);
         Ok(())
     }
 

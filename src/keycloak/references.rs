@@ -22,6 +22,23 @@ pub fn check(declaration: &Declaration, live: &Model, fresh: bool) -> Result<()>
     Err(Error::Declaration { realm: declaration.realm.clone(), problems: checker.problems })
 }
 
+/// Why a flow cannot be deleted: something that stays is bound to it, when all is as declared. Keycloak answers that with a bare 500.
+pub fn bound(declaration: &Declaration, live: &Model, doomed: &[&Name], flow: &Name) -> Option<String> {
+    let alias = flow.key.name();
+    let kinds = [Kind::Bindings, Kind::Client, Kind::IdentityProvider];
+    let objects = live.iter().filter(|(name, _)| kinds.contains(&name.kind) && !doomed.contains(name));
+    let fields = objects.flat_map(|(name, object)| {
+        let declared = declaration.model.get(name.kind, &name.key).map(|object| &object.body);
+        object.body.iter().map(move |(field, value)| (name, field, declared.and_then(|body| body.get(field)).unwrap_or(value)))
+    });
+    let is_bound = |field: &str, value: &Json| match value {
+        Json::Object(overrides) => field == "authenticationFlowBindingOverrides" && overrides.values().any(|flow| flow == alias),
+        other => (field.ends_with("Flow") || field.ends_with("FlowAlias")) && *other == alias,
+    };
+    let (name, field, _) = fields.into_iter().find(|(_, field, value)| is_bound(field, value))?;
+    Some(format!("flow {alias} cannot be deleted: `{field}` of {name} is bound to it; bind another flow there first"))
+}
+
 struct Checker<'a> {
     declaration: &'a Declaration,
     live: &'a Model,

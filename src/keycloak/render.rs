@@ -28,7 +28,7 @@ pub fn text(plan: &Plan) -> String {
 
 /// `1 to add, 2 to change, 1 to delete, 212 the same`
 pub fn summary(plan: &Plan) -> String {
-    let changed = plan.count(Operation::Update) + plan.count(Operation::Rebuild);
+    let changed = plan.count(Operation::Update) + plan.count(Operation::Rebuild) + plan.count(Operation::Move);
     let secrets = plan.generated.as_ref().map_or(0, |generated| generated.secrets.len());
     let secrets = if secrets == 0 { String::new() } else { format!(", {secrets} to hand out") };
     format!(
@@ -57,12 +57,12 @@ fn block(action: &Action, realm: &str) -> String {
     let sign = match action.operation {
         Operation::Create => '+',
         Operation::Update => '~',
-        Operation::Rebuild => '→',
+        Operation::Rebuild | Operation::Move => '→',
         Operation::Delete => '-',
     };
     let note = action.note.as_deref().map(|note| format!("   {note}")).unwrap_or_default();
     let mut out = format!(" {sign} {}{note}\n", title(action, realm));
-    let shown = matches!(action.operation, Operation::Update | Operation::Rebuild);
+    let shown = matches!(action.operation, Operation::Update | Operation::Rebuild | Operation::Move);
     let width = action.changes.iter().map(|change| change.path.chars().count()).max().unwrap_or(0).min(40);
     for change in action.changes.iter().filter(|_| shown) {
         out.push_str(&field(change, width));
@@ -108,7 +108,7 @@ pub fn before_and_after(plan: &Plan) -> (String, String) {
         match action.operation {
             Operation::Create => after.push_str(&format!("{name}\n")),
             Operation::Delete => before.push_str(&format!("{name}\n")),
-            Operation::Update | Operation::Rebuild => {
+            Operation::Update | Operation::Rebuild | Operation::Move => {
                 before.push_str(&format!("{name}\n"));
                 after.push_str(&format!("{name}\n"));
             }

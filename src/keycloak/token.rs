@@ -98,11 +98,7 @@ impl TokenSource {
         if !account.client_secret.expose().is_empty() {
             form.push(("client_secret", account.client_secret.expose()));
         }
-        let unreachable = |cause: reqwest::Error| Error::Unreachable {
-            url: account.token_url.clone(),
-            cause: root_cause(&cause),
-            sent: !cause.is_connect(),
-        };
+        let unreachable = |cause: reqwest::Error| Error::unanswered(account.token_url.as_str(), &cause);
         let answer = http.post(&account.token_url).header("accept", "application/json").form(&form).send().await.map_err(unreachable)?;
         let status = answer.status().as_u16();
         let text = answer.text().await.map_err(unreachable)?;

@@ -1,5 +1,8 @@
 //! A server that misbehaves: restarts, answers late, closes connections, answers with pages.
 
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -182,4 +185,127 @@ async fn a_wrong_password_is_sent_once() {
     let (_server, login) = login_form(|server| vec![form(server, "Invalid username or password.")], 1).await;
     let error = log_in(&login).await.expect_err("it is wrong").to_string();
     assert!(error.contains("Invalid username or password."), "{error}");
+}
+
+#[tokio::test]
+async fn a_reading_that_failed_inside_the_server_is_tried_again_and_a_write_is_not() {
+    let server = server().await;
+    let failed = || ResponseTemplate::new(500).set_body_json(json!({"error": "unknown_error"}));
+    let turns = vec![failed(), failed(), ResponseTemplate::new(200).set_body_json(json!([]))];
+    Mock::given(method("GET")).and(path("/admin/x")).respond_with(in_turn(turns)).expect(3).mount(&server).await;
+    Mock::given(method("PUT")).and(path("/admin/x")).respond_with(failed()).expect(1).mount(&server).await;
+    let client = client(&server.uri());
+    assert_eq!(client.get("/admin/x").await.expect("in the end"), json!([]));
+    let error = client.put("/admin/x", &json!({})).await.expect_err("it fails").to_string();
+    assert_eq!(error, "PUT /admin/x answered 500: unknown_error");
+}
+
+/// The token is out and a proxy answers for the server that restarts.
+#[tokio::test]
+async fn a_restart_is_outlasted_also_when_the_token_has_to_be_fetched_anew() {
+    let server = MockServer::start().await;
+    let away = || ResponseTemplate::new(502).set_body_string("<html><title>502 Bad Gateway</title>");
+    let mut tokens = vec![token("t1", 0)];
+    tokens.extend((0..7).map(|_| away()));
+    tokens.push(token("t2", 60));
+    Mock::given(method("POST"))
+        .and(path("/realms/master/protocol/openid-connect/token"))
+        .respond_with(in_turn(tokens))
+        .mount(&server)
+        .await;
+    let answers = vec![ResponseTemplate::new(200).set_body_json(json!(1)), away(), ResponseTemplate::new(200).set_body_json(json!(2))];
+    Mock::given(path("/admin/x")).respond_with(in_turn(answers)).mount(&server).await;
+    let client = client(&server.uri());
+    assert_eq!(client.get("/admin/x").await.expect("it is there"), json!(1));
+    assert_eq!(client.get("/admin/x").await.expect("it is there again"), json!(2));
+}
+
+#[tokio::test]
+async fn a_write_that_a_proxy_gave_up_on_is_for_a_new_reading_to_decide() {
+    let server = server().await;
+    let page = ResponseTemplate::new(502).set_body_string("<html><title>502 Bad Gateway</title>");
+    Mock::given(method("POST")).respond_with(page).up_to_n_times(1).with_priority(9).mount(&server).await;
+    let error = client(&server.uri()).post("/admin/realms/r/groups", &json!({"name": "g"})).await.expect_err("nobody knows");
+    assert!(error.needs_reread() && error.to_string().contains("502 Bad Gateway"), "{error}");
+}
+
+#[tokio::test]
+async fn an_answer_that_does_not_come_is_said_and_a_write_is_not_sent_twice() {
+    let server = server().await;
+    let late = ResponseTemplate::new(201).set_delay(Duration::from_secs(30));
+    Mock::given(method("POST")).and(path("/admin/realms")).respond_with(late).expect(1).mount(&server).await;
+    let options = Options { timeout: Duration::from_millis(300), ..Options::new(server.uri(), "master", "hostler", Secret::new("s")) };
+    let error = Client::new(options).expect("the options are right").post("/admin/realms", &json!({})).await.expect_err("it is late");
+    assert!(error.needs_reread() && error.to_string().contains("timed out"), "{error}");
+}
+
+/// Takes requests and closes the connection without an answer, but for the last of so many; counts those to `/admin`.
+fn closes_connections(before: u32) -> (SocketAddr, Arc<AtomicU32>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let (address, count) = (listener.local_addr().expect("has one"), Arc::new(AtomicU32::new(0)));
+    let counted = count.clone();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().map_while(Result::ok) {
+            let mut text = Vec::new();
+            let mut part = [0; 4096];
+            while !text.windows(4).any(|end| end == b"\r\n\r\n") {
+                match stream.read(&mut part) {
+                    Ok(length) if length > 0 => text.extend(&part[..length]),
+                    _ => break,
+                }
+            }
+            let text = String::from_utf8_lossy(&text).into_owned();
+            let is_token = text.starts_with("POST /realms/");
+            if is_token || counted.fetch_add(1, Ordering::SeqCst) >= before {
+                let body = if is_token { r#"{"access_token": "t1", "expires_in": 60}"# } else { "[]" };
+                // The client may have gone.
+                let _gone = write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len());
+            }
+        }
+    });
+    (address, count)
+}
+
+#[tokio::test]
+async fn a_connection_that_closes_is_opened_again_for_a_reading_and_not_for_a_write() {
+    let (address, count) = closes_connections(2);
+    assert_eq!(client(&format!("http://{address}")).get("/admin/x").await.expect("in the end"), json!([]));
+    assert_eq!(count.load(Ordering::SeqCst), 3);
+    let (address, count) = closes_connections(2);
+    let error = client(&format!("http://{address}")).post("/admin/x", &json!({})).await.expect_err("nobody knows");
+    assert!(error.needs_reread(), "{error}");
+    assert_eq!(count.load(Ordering::SeqCst), 1, "it may have been carried out");
+}
+
+/// A server with a certificate of an authority that nobody knows.
+fn unknown_authority() -> (SocketAddr, String) {
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".into()]).expect("makes one");
+    let key = rustls::pki_types::PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().expect("has some");
+    let config = config.with_no_client_auth().with_single_cert(vec![made.cert.der().clone()], key.into()).expect("the key is right");
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let address = listener.local_addr().expect("has one");
+    std::thread::spawn(move || {
+        let config = Arc::new(config);
+        for mut stream in listener.incoming().map_while(Result::ok) {
+            let mut session = rustls::ServerConnection::new(config.clone()).expect("the configuration is right");
+            // The client ends it.
+            let _refused = session.complete_io(&mut stream);
+        }
+    });
+    let other = rcgen::generate_simple_self_signed(vec!["other".into()]).expect("makes one");
+    (address, other.cert.pem())
+}
+
+#[tokio::test]
+async fn a_certificate_of_another_authority_is_named_and_not_waited_for() {
+    let (address, other) = unknown_authority();
+    let url = format!("https://localhost:{}", address.port());
+    for ca_pem in [None, Some(other.into_bytes())] {
+        let options =
+            Options { ca_pem, resolve: vec![("localhost".into(), address)], ..Options::new(&url, "master", "hostler", Secret::new("s")) };
+        let error = Client::new(options).expect("the options are right").log_in().await.expect_err("nobody vouches for it");
+        assert!(matches!(error, Error::Certificate { .. }) && error.to_string().contains("ca_file"), "{error}");
+    }
 }

@@ -4,12 +4,16 @@ use hostler::keycloak::Json;
 use serde_json::json;
 
 use super::Claim;
-use super::server::{Server, by};
+use super::server::{Realm, Server, by};
 
 pub const CLAIMS: &[Claim] = &[
     ("requirement, order and configuration of a flow are edited in place", in_place),
+    ("a flow that gains steps keeps its id and its bindings", extended),
     ("a flow with other steps takes the old one's place and all its bindings", rebuilt),
     ("a cut between building and swapping is mended by the next run", cut),
+    ("a cut between swapping and renaming is mended by the next run, also when all flows are owned", cut_late),
+    ("parts that a cut run left are swept, and no longer take names", orphans),
+    ("a flow that something is bound to is not deleted", bound),
     ("a built-in flow is not rebuilt", built_in),
     ("somebody who logs in all the time is never locked out while the flow is rebuilt", never_locked_out),
 ];
@@ -53,11 +57,56 @@ fn in_place(server: &Server) {
     assert_eq!(by(&steps, "providerId", "auth-otp-form")["requirement"], "REQUIRED");
 }
 
+/// Steps on both levels, one of them a flow with a configured step in it, put first and in between.
+fn extended(server: &Server) {
+    let realm = server.realm("flow-extend");
+    realm.settle(flow("DISABLED", None));
+    let before = realm.get("/authentication/flows/mine/executions");
+    let old = id_of(&realm.get("/authentication/flows"), "mine");
+    let mut declared = flow("REQUIRED", None);
+    let flows = declared["authenticationFlows"].as_array_mut().expect("a list");
+    let more = json!({"flowAlias": "mine more", "requirement": "ALTERNATIVE"});
+    flows[0]["authenticationExecutions"].as_array_mut().expect("a list").insert(0, more);
+    let step = json!({"authenticator": "auth-recovery-authn-code-form", "requirement": "DISABLED"});
+    flows[1]["authenticationExecutions"].as_array_mut().expect("a list").insert(1, step);
+    let inner = json!({"authenticator": "identity-provider-redirector", "requirement": "ALTERNATIVE", "authenticatorConfig": "there"});
+    flows.push(json!({"alias": "mine more", "providerId": "basic-flow", "topLevel": false, "authenticationExecutions": [inner]}));
+    declared["authenticatorConfig"].as_array_mut().expect("a list").push(json!({"alias": "there", "config": {"defaultProvider": "two"}}));
+    let text = realm.plan_text(declared.clone());
+    assert!(text.contains("~ flow mine") && text.contains("+ mine more ALTERNATIVE"), "{text}");
+    realm.settle(declared);
+    assert_eq!(id_of(&realm.get("/authentication/flows"), "mine"), old, "the flow is the same");
+    let steps = realm.get("/authentication/flows/mine/executions");
+    let shown: Vec<&str> =
+        steps.as_array().expect("a list").iter().filter_map(|step| step["providerId"].as_str().or(step["displayName"].as_str())).collect();
+    let expected = [
+        "mine more",
+        "identity-provider-redirector",
+        "auth-cookie",
+        "identity-provider-redirector",
+        "mine forms",
+        "auth-username-password-form",
+        "auth-recovery-authn-code-form",
+        "auth-otp-form",
+    ];
+    assert_eq!(shown, expected);
+    let cookie = |steps: &Json| by(steps, "providerId", "auth-cookie")["id"].clone();
+    assert_eq!(cookie(&before), cookie(&steps), "whoever is about to log in is not disturbed");
+    assert_eq!(realm.client_named("app")["authenticationFlowBindingOverrides"]["browser"], old.as_str());
+}
+
+/// The flow with a step in place of another one.
+fn other_steps() -> Json {
+    let mut declared = flow("REQUIRED", Some(json!({"authenticator": "auth-spnego", "requirement": "DISABLED"})));
+    declared["authenticationFlows"][0]["authenticationExecutions"].as_array_mut().expect("a list").remove(0);
+    declared
+}
+
 fn rebuilt(server: &Server) {
     let realm = server.realm("flow-rebuild");
     realm.settle(flow("DISABLED", None));
     let old = id_of(&realm.get("/authentication/flows"), "mine");
-    realm.settle(flow("REQUIRED", Some(json!({"authenticator": "auth-spnego", "requirement": "DISABLED"}))));
+    realm.settle(other_steps());
     let flows = realm.get("/authentication/flows");
     let new = id_of(&flows, "mine");
     assert_ne!(new, old);
@@ -76,10 +125,83 @@ fn cut(server: &Server) {
     // What a run leaves that was cut after it had built a part of the new flow, with another declaration, and had bound the realm to it.
     realm.post("/authentication/flows", json!({"alias": "mine - next", "providerId": "basic-flow", "topLevel": true, "builtIn": false}));
     realm.put("", json!({"realm": realm.name, "browserFlow": "mine - next"}));
-    realm.settle(flow("REQUIRED", Some(json!({"authenticator": "auth-spnego", "requirement": "DISABLED"}))));
+    realm.settle(other_steps());
+    assert_mended(&realm);
+    // And one that is not needed any more, with the old declaration in force again.
+    realm.post("/authentication/flows", json!({"alias": "mine - next", "providerId": "basic-flow", "topLevel": true, "builtIn": false}));
+    realm.put("", json!({"realm": realm.name, "browserFlow": "mine - next"}));
+    let mut unbound = other_steps();
+    unbound.as_object_mut().expect("a mapping").remove("browserFlow");
+    let text = realm.plan_text(unbound.clone());
+    assert!(text.contains("- flow mine - next   left behind by a run that was cut"), "{text}");
+    realm.settle(unbound);
+    assert_mended(&realm);
+}
+
+fn assert_mended(realm: &Realm) {
     let flows = realm.get("/authentication/flows");
     assert!(flows.as_array().expect("a list").iter().all(|flow| flow["alias"] != "mine - next"));
     assert_eq!(realm.get("")["browserFlow"], "mine");
+}
+
+/// Everything is bound to the new flow, which stands there in full, and the old one is gone or not yet.
+fn cut_late(server: &Server) {
+    for old_is_gone in [false, true] {
+        let realm = server.realm("flow-cut-late");
+        let mut shadow = other_steps();
+        let text = shadow
+            .to_string()
+            .replace("\"mine\"", "\"mine - next\"")
+            .replace("mine forms", "mine forms - next")
+            .replace("\"where\"", "\"where - next\"");
+        shadow = serde_json::from_str(&text).expect("is JSON");
+        realm.settle(flow("DISABLED", None));
+        realm.settle(shadow);
+        if old_is_gone {
+            let old = id_of(&realm.get("/authentication/flows"), "mine");
+            realm.delete_at(&format!("/authentication/flows/{old}"));
+        }
+        let new = id_of(&realm.get("/authentication/flows"), "mine - next");
+        let mut declared = other_steps();
+        declared["hostler"] = json!({"ownership": {"authenticationFlows": "full"}});
+        realm.settle(declared);
+        assert_mended(&realm);
+        assert_eq!(id_of(&realm.get("/authentication/flows"), "mine"), new, "what was built is taken up");
+        assert_eq!(realm.client_named("app")["authenticationFlowBindingOverrides"]["browser"], new.as_str());
+    }
+}
+
+fn orphans(server: &Server) {
+    let realm = server.realm("flow-orphans");
+    realm.settle(json!({}));
+    for alias in ["mine forms", "not ours"] {
+        realm.post("/authentication/flows", json!({"alias": alias, "providerId": "basic-flow", "topLevel": false, "builtIn": false}));
+    }
+    let text = realm.plan_text(flow("DISABLED", None));
+    assert!(text.contains("- flow mine forms   a part of no flow") && !text.contains("not ours"), "{text}");
+    realm.settle(flow("DISABLED", None));
+    by(&realm.get("/authentication/flows/mine/executions"), "displayName", "mine forms");
+    let mut owned = flow("DISABLED", None);
+    owned["hostler"] = json!({"ownership": {"authenticationFlows": "full"}});
+    assert!(realm.plan_text(owned.clone()).contains("- flow not ours   a part of no flow"));
+    realm.settle(owned);
+}
+
+fn bound(server: &Server) {
+    let realm = server.realm("flow-bound");
+    realm.settle(flow("DISABLED", None));
+    let refusal = |declared: Json| realm.try_plan(declared).map(|_| ()).expect_err("it is bound").to_string();
+    let absent = json!({"absent": {"authenticationFlows": ["mine"]}});
+    let text = refusal(json!({"hostler": absent}));
+    assert!(text.contains("flow mine cannot be deleted") && text.contains("is bound to it"), "{text}");
+    let text = refusal(
+        json!({"hostler": absent, "browserFlow": "browser", "identityProviders": [{"alias": "github", "postBrokerLoginFlowAlias": ""}]}),
+    );
+    assert!(text.contains("of client app"), "{text}");
+    realm.settle(json!({
+        "hostler": {"absent": {"authenticationFlows": ["mine"], "clients": ["app"]}},
+        "browserFlow": "browser",
+        "identityProviders": [{"alias": "github", "postBrokerLoginFlowAlias": ""}]}));
 }
 
 fn built_in(server: &Server) {
@@ -136,7 +258,9 @@ fn never_locked_out(server: &Server) {
             }
             failures
         });
-        for steps in [&["identity-provider-redirector"][..], &["identity-provider-redirector", "auth-spnego"], &[]] {
+        // Extended twice, and built anew three times.
+        let (one, other) = ("identity-provider-redirector", "auth-spnego");
+        for steps in [&[one][..], &[other], &[one, other], &[one], &[]] {
             realm.apply(declared(steps));
         }
         done.store(true, Ordering::Relaxed);

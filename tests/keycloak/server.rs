@@ -21,7 +21,7 @@ pub struct Server {
     pub url: String,
     /// The inventory and the name of the host it runs on.
     pub inventory: Option<(PathBuf, String)>,
-    _host: Option<TestHost>,
+    host: Option<TestHost>,
 }
 
 impl Server {
@@ -30,9 +30,19 @@ impl Server {
     pub fn start() -> Server {
         if let Ok(url) = std::env::var("HOSTLER_TEST_KEYCLOAK") {
             let inventory = std::env::var_os("HOSTLER_TEST_INVENTORY").map(|path| (path.into(), "kc1".to_owned()));
-            return Server { url, inventory, _host: None };
+            return Server { inventory, ..Self::at(url) };
         }
-        let archive = archive();
+        Self::of_version(VERSION)
+    }
+
+    /// One that is running already.
+    pub fn at(url: String) -> Server {
+        Server { url, inventory: None, host: None }
+    }
+
+    /// A server of that version, in a host of its own.
+    pub fn of_version(version: &str) -> Server {
+        let archive = archive(version);
         let host = test_host("keycloak", &UpOptions { packages: vec!["openjdk-21-jre-headless".into()], ..UpOptions::default() });
         send(&host, Path::new(&archive), "/opt/keycloak.tar.gz");
         host.run("mkdir /opt/keycloak && tar -C /opt/keycloak --strip-components=1 -xzf /opt/keycloak.tar.gz && rm /opt/keycloak.tar.gz");
@@ -45,12 +55,25 @@ impl Server {
         ));
         let ready = "timeout 300 sh -c 'until (exec 3<>/dev/tcp/127.0.0.1/9000) 2>/dev/null; do sleep 1; done'";
         host.run(&ready.replace("sh -c", "bash -c"));
-        let server = Server { url, inventory: Some((host.inventory(), host.name.clone())), _host: Some(host) };
+        let server = Server { url, inventory: Some((host.inventory(), host.name.clone())), host: Some(host) };
         server.wait();
         server
     }
 
-    fn wait(&self) {
+    /// Stops it and starts it again.
+    pub fn restart(&self) {
+        match &self.host {
+            Some(host) => drop(host.run("systemctl restart keycloak")),
+            None => {
+                let command =
+                    std::env::var("HOSTLER_TEST_RESTART").expect("HOSTLER_TEST_RESTART restarts the server of HOSTLER_TEST_KEYCLOAK");
+                assert!(Command::new("sh").arg("-c").arg(command).status().expect("sh starts").success());
+            }
+        }
+    }
+
+    /// Until it takes logins.
+    pub fn wait(&self) {
         for _ in 0..120 {
             if blocking::run(|| async { self.client().log_in().await }).is_ok() {
                 return;
@@ -190,9 +213,9 @@ pub fn with(section: &str, value: Json) -> Json {
     json!({ section: value })
 }
 
-fn archive() -> String {
+fn archive(version: &str) -> String {
     let root = env!("CARGO_MANIFEST_DIR");
-    let output = Command::new("sh").arg(format!("{root}/tools/get-keycloak.sh")).arg(VERSION).output().expect("the script starts");
+    let output = Command::new("sh").arg(format!("{root}/tools/get-keycloak.sh")).arg(version).output().expect("the script starts");
     assert!(output.status.success(), "no Keycloak archive: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8_lossy(&output.stdout).trim().to_owned()
 }

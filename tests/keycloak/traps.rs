@@ -20,6 +20,7 @@ pub const CLAIMS: &[Claim] = &[
     ("a scope moves from optional to default", scope_moves),
     ("texts of one locale all arrive", texts),
     ("a mask is never written", masks),
+    ("many users are read as one by one, service accounts too", many_users),
     ("more groups than an export can carry are read by pages, with none lost or doubled", many_groups),
 ];
 
@@ -202,4 +203,16 @@ fn many_groups(server: &Server) {
     declared["groups"][9]["subGroups"].as_array_mut().expect("a list").pop();
     let text = realm.plan_text(declared);
     assert!(text.contains("0 to add, 1 to change, 1 to delete, 1639 the same"), "{text}");
+}
+
+fn many_users(server: &Server) {
+    let realm = server.realm("trap-users");
+    let user = |number: usize| json!({"username": format!("User{number}"), "email": format!("U{number}@a.test"), "firstName": "U", "lastName": "N", "groups": ["/g"]});
+    let mut users: Vec<Json> = (0..25).map(user).collect();
+    users.push(json!({"username": "service-account-app", "realmRoles": ["offline_access"]}));
+    let mut declared = json!({"groups": [{"name": "g"}], "clients": [{"clientId": "app", "serviceAccountsEnabled": true}], "users": users});
+    realm.settle(declared.clone());
+    declared["users"][7]["firstName"] = "Other".into();
+    let text = realm.plan_text(declared);
+    assert!(text.contains("~ user user7") && text.contains("0 to add, 1 to change, 0 to delete"), "{text}");
 }

@@ -191,7 +191,7 @@ fn as_json(plan: &Plan) -> Json {
     let count = |operation| plan.count(operation);
     let generated = plan.generated.as_ref().map(|due| json!({"file": due.file, "vault": due.vault, "secrets": due.secrets}));
     json!({"realm": plan.realm, "actions": actions, "generated": generated, "warnings": plan.warnings, "add": count(Operation::Create),
-        "change": count(Operation::Update) + count(Operation::Rebuild), "delete": count(Operation::Delete), "same": plan.same})
+        "change": count(Operation::Update) + count(Operation::Rebuild) + count(Operation::Move), "delete": count(Operation::Delete), "same": plan.same})
 }
 
 fn apply(path: &Path, mut server: Server, yes: bool, output: Output) -> Outcome {

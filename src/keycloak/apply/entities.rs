@@ -1,14 +1,20 @@
 //! The object itself: made, changed, deleted, each kind with what its endpoint needs.
 
+use std::borrow::Cow;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::json;
+use sha2::{Digest, Sha256};
 
 use super::{Executor, body_of};
 use crate::keycloak::client::encode;
+use crate::keycloak::declaration::Ownership;
 use crate::keycloak::error::{Error, Result};
 use crate::keycloak::flow::Flow;
-use crate::keycloak::kind::{Kind, Put};
+use crate::keycloak::kind::{Kind, Put, Spec, WORKFLOWS};
 use crate::keycloak::model::{Key, Name, Object};
-use crate::keycloak::overlay::{overlay, without_masks};
+use crate::keycloak::overlay::{grown, overlay, without_masks};
 use crate::keycloak::plan::{Action, Operation};
 use crate::keycloak::{Body, Json, MASK};
 
@@ -60,7 +66,11 @@ impl Executor<'_> {
         };
         body.retain(|field, value| !value.is_null() && (!spec.is_link(field) || taken.contains(&field.as_str())));
         self.complete(name, &mut body)?;
-        let created = self.client.post(&self.filled(name, collection)?, &body.into()).await?;
+        if name.kind == Kind::Component {
+            body.insert("id".into(), own_id(self.realm_id, &name.key).into());
+        }
+        let created = self.client.post(&self.filled(name, collection)?, &body.into()).await;
+        let created = created.map_err(|error| if name.kind == Kind::Workflow { error.without(WORKFLOWS) } else { error })?;
         let id = match name.kind {
             // The location of a role holds its name.
             Kind::RealmRole | Kind::ClientRole => {
@@ -123,6 +133,14 @@ impl Executor<'_> {
         }
     }
 
+    /// The declared fields, where sets only grow with what is there.
+    pub(super) fn wanted<'b>(&self, kind: Kind, read: &Body, declared: &'b Body) -> Cow<'b, Body> {
+        match self.declaration.grows(kind) {
+            true => Cow::Owned(grown(read, declared)),
+            false => Cow::Borrowed(declared),
+        }
+    }
+
     /// Reads the object, lays the declared fields over it, and sends all of it back.
     async fn put_whole(&self, name: &Name, object: &Object) -> Result<()> {
         let spec = name.kind.spec();
@@ -132,7 +150,11 @@ impl Executor<'_> {
             Kind::User => self.client.get(&format!("{path}?userProfileMetadata=false")).await?,
             _ => self.client.get(&path).await?,
         });
-        overlay(spec, &mut body, &object.body);
+        let wanted = self.wanted(name.kind, &body, &object.body).into_owned();
+        overlay(spec, &mut body, &wanted);
+        if self.declaration.ownership(name.kind) == Ownership::Full {
+            keep_declared(spec, &mut body, &object.body);
+        }
         // An export's mask stands for "keep"; as a client's secret it would be stored as it is.
         if name.kind == Kind::Client && body.get("secret").is_some_and(|secret| secret == MASK) {
             body.remove("secret");
@@ -152,11 +174,40 @@ impl Executor<'_> {
                 continue;
             }
             let mut read: Body = settings.get(field).map(|known| (field.clone(), known.clone())).into_iter().collect();
-            overlay(action.name.kind.spec(), &mut read, &Body::from_iter([(field.clone(), value.clone())]));
+            let declared = Body::from_iter([(field.clone(), value.clone())]);
+            let wanted = self.wanted(action.name.kind, &read, &declared).into_owned();
+            overlay(action.name.kind.spec(), &mut read, &wanted);
             // A null is taken for "unchanged": an empty text unsets.
             body.insert(field.clone(), read.remove(field).filter(|value| !value.is_null()).unwrap_or_else(|| "".into()));
         }
         self.client.put(&self.realm, &body.into()).await
+    }
+
+    /// Another name or place for something that keeps its id.
+    pub(super) async fn rename_object(&self, name: &Name) -> Result<()> {
+        let Some(from) = self.live.moved.iter().find(|moved| moved.kind == name.kind && moved.to == name.key).map(|moved| &moved.from)
+        else {
+            return Ok(());
+        };
+        let id = self.need(name, name.kind, &name.key)?;
+        if name.kind == Kind::Flow {
+            let found = self.live.get(Kind::Flow, &name.key).and_then(|object| Flow::from_body(&object.body));
+            return match found {
+                Some(flow) => self.put_flow(&id, &flow, name.key.name(), true).await,
+                None => Ok(()),
+            };
+        }
+        if from.parent() != name.key.parent() {
+            let path = match name.key.depth() {
+                1 => self.path("groups"),
+                _ => self.path(&format!("groups/{}/children", self.need(name, Kind::Group, &name.key.parent())?)),
+            };
+            self.client.post(&path, &json!({"id": id, "name": from.name()})).await?;
+        }
+        if from.name() != name.key.name() {
+            self.put_whole(name, &Object { id: None, body: body_of(json!({"name": name.key.name()})) }).await?;
+        }
+        Ok(())
     }
 
     async fn texts(&self, name: &Name, texts: &Body) -> Result<()> {
@@ -185,15 +236,32 @@ impl Executor<'_> {
             return self.delete_organization_group(name).await;
         }
         let path = match name.kind {
-            Kind::Flow => {
-                let id = self.need(name, Kind::Flow, &name.key)?;
-                self.path(&format!("authentication/flows/{id}"))
-            }
+            Kind::Flow => return self.delete_flow(name).await,
             Kind::Localization => self.path(&format!("localization/{}", encode(name.key.name()))),
             kind if kind.spec().item.is_empty() => return Err(Error::Refused(format!("{name} cannot be deleted"))),
             kind => self.filled(name, kind.spec().item)?,
         };
         self.client.delete(&path, None).await
+    }
+}
+
+/// The id of a component: of its place alone. Names of components are not unique to Keycloak, ids are, so of two that are made at once, or
+/// twice because an answer was lost, the second is refused.
+fn own_id(realm_id: &str, key: &Key) -> String {
+    let mut place = Sha256::new();
+    for part in [realm_id].into_iter().chain(key.0.iter().map(String::as_str)) {
+        place.update((part.len() as u64).to_be_bytes());
+        place.update(part);
+    }
+    URL_SAFE_NO_PAD.encode(&place.finalize()[..16])
+}
+
+/// Takes out of lists of objects what is not declared.
+fn keep_declared(spec: &Spec, body: &mut Body, declared: &Body) {
+    for (field, key) in spec.keyed {
+        if let (Some(Json::Array(items)), Some(Json::Array(wanted))) = (body.get_mut(*field), declared.get(*field)) {
+            items.retain(|item| wanted.iter().any(|other| other[*key] == item[*key]));
+        }
     }
 }
 

@@ -9,11 +9,11 @@ use crate::keycloak::client::encode;
 use crate::keycloak::error::{Error, Result};
 use crate::keycloak::flow::{self, Config, Difference, Execution, Flow, pairs};
 use crate::keycloak::kind::Kind;
+use crate::keycloak::leftovers::{self, NEXT, renamed};
 use crate::keycloak::model::{Key, Name, Object};
+use crate::keycloak::plan::Action;
 use crate::keycloak::{Body, Json, MASK};
 
-/// Ends the names of a flow that is to take another's place.
-const NEXT: &str = " - next";
 const BOUND: [&str; 2] = ["firstBrokerLoginFlowAlias", "postBrokerLoginFlowAlias"];
 
 impl Executor<'_> {
@@ -24,40 +24,59 @@ impl Executor<'_> {
                 self.rename(&id, flow).await?;
                 id
             }
-            _ => self.build(flow, true).await?,
+            _ => self.build(flow).await?,
         };
         self.learn_id(name, id);
         Ok(())
     }
 
     /// Makes a flow with all that is in it; the steps stand as they are meant to from the first moment.
-    fn build<'f>(&'f self, flow: &'f Flow, top: bool) -> BoxFuture<'f, Result<String>> {
+    async fn build(&self, flow: &Flow) -> Result<String> {
+        let body = json!({"alias": flow.alias, "description": flow.description.as_deref().unwrap_or(""), "providerId": flow.provider,
+            "topLevel": true, "builtIn": false});
+        let created = self.client.post(&self.path("authentication/flows"), &body).await?;
+        let id = created.id.ok_or_else(|| no_id(flow))?;
+        self.fill(&id, flow).await?;
+        Ok(id)
+    }
+
+    fn fill<'f>(&'f self, id: &'f str, flow: &'f Flow) -> BoxFuture<'f, Result<()>> {
         Box::pin(async move {
-            let body = json!({"alias": flow.alias, "description": flow.description.as_deref().unwrap_or(""), "providerId": flow.provider,
-                "topLevel": top, "builtIn": false});
-            let created = self.client.post(&self.path("authentication/flows"), &body).await?;
-            let id = created.id.ok_or_else(|| Error::Refused(format!("Keycloak named no id for the new flow `{}`", flow.alias)))?;
             for (place, step) in flow.executions.iter().enumerate() {
-                self.add_step(&id, step, place).await?;
+                self.add_step(id, &flow.alias, step, priority(place)).await?;
             }
-            Ok(id)
+            Ok(())
         })
     }
 
-    async fn add_step(&self, parent: &str, step: &Execution, place: usize) -> Result<()> {
-        let mut body = body_of(json!({"parentFlow": parent, "requirement": step.requirement, "priority": priority(place),
-            "authenticatorFlow": step.flow.is_some()}));
-        if let Some(authenticator) = &step.authenticator {
-            body.insert("authenticator".into(), authenticator.as_str().into());
-        }
+    async fn add_step(&self, parent: &str, parent_alias: &str, step: &Execution, priority: usize) -> Result<()> {
         if let Some(flow) = &step.flow {
-            body.insert("flowId".into(), self.build(flow, false).await?.into());
+            return self.add_part(parent_alias, step, flow, priority).await;
         }
-        let created = self.client.post(&self.path("authentication/executions"), &body.into()).await?;
+        let body = json!({"parentFlow": parent, "authenticator": step.authenticator, "requirement": step.requirement, "priority": priority,
+            "authenticatorFlow": false});
+        let created = self.client.post(&self.path("authentication/executions"), &body).await?;
         if let (Some(config), Some(id)) = (&step.config, created.id) {
             self.add_config(&id, config).await?;
         }
         Ok(())
+    }
+
+    /// A flow within a flow, made together with its step: alone for a moment, it would be a part of no flow, which somebody may sweep, and
+    /// a step that points to nothing makes the realm unreadable. It counts when all is in it.
+    async fn add_part(&self, parent_alias: &str, step: &Execution, flow: &Flow, priority: usize) -> Result<()> {
+        let path = self.path(&format!("authentication/flows/{}/executions", encode(parent_alias)));
+        let body = json!({"alias": flow.alias, "type": flow.provider, "provider": step.authenticator.as_deref().unwrap_or(""),
+            "description": flow.description.as_deref().unwrap_or("")});
+        let created = self.client.post(&format!("{path}/flow"), &body).await?;
+        let id = created.id.ok_or_else(|| no_id(flow))?;
+        self.fill(&id, flow).await?;
+        let rows = self.client.list(&path).await?;
+        let row = rows.into_iter().find(|row| row["flowId"] == id.as_str()).ok_or_else(|| no_id(flow))?;
+        let mut body = body_of(row);
+        body.insert("requirement".into(), step.requirement.as_str().into());
+        body.insert("priority".into(), priority.into());
+        self.client.put(&path, &body.into()).await
     }
 
     async fn add_config(&self, execution: &str, config: &Config) -> Result<()> {
@@ -74,6 +93,9 @@ impl Executor<'_> {
         let listed = self.client.list(&path).await?;
         let mut rest = listed.as_slice();
         let placed = place(&have, &mut rest);
+        if let Difference::Extended(_) = flow::difference(&want, &have) {
+            return self.extend(&self.need(name, Kind::Flow, &name.key)?, &want, &have, &placed).await;
+        }
         self.edit_level(&path, &want, &have, &placed).await?;
         if want.description.is_some() && want.description != have.description {
             let id = self.need(name, Kind::Flow, &name.key)?;
@@ -82,20 +104,39 @@ impl Executor<'_> {
         Ok(())
     }
 
+    /// Adds the steps that are missing, each with all that is in it and switched off, after those that are there. The next round puts them
+    /// in their place and switches them on.
+    fn extend<'f>(&'f self, id: &'f str, want: &'f Flow, have: &'f Flow, placed: &'f [Placed]) -> BoxFuture<'f, Result<()>> {
+        Box::pin(async move {
+            let known = pairs(want, have);
+            let mut last = placed.iter().filter_map(|found| found.row["priority"].as_u64()).max().unwrap_or(0) as usize;
+            for step in want.executions.iter().filter(|step| !known.iter().any(|(other, _)| std::ptr::eq(*step, *other))) {
+                last += priority(0);
+                self.add_step(id, &want.alias, &Execution { requirement: "DISABLED".into(), ..step.clone() }, last).await?;
+            }
+            for (step, known) in known {
+                let found = row_of(have, known, placed)?;
+                if let (Some(want), Some(have)) = (&step.flow, &known.flow) {
+                    self.extend(found.row["flowId"].as_str().unwrap_or_default(), want, have, &found.inner).await?;
+                }
+            }
+            Ok(())
+        })
+    }
+
     fn edit_level<'f>(&'f self, path: &'f str, want: &'f Flow, have: &'f Flow, placed: &'f [Placed]) -> BoxFuture<'f, Result<()>> {
         Box::pin(async move {
             let reordered = !want.executions.iter().map(Execution::identity).eq(have.executions.iter().map(Execution::identity));
+            let mut rows = Vec::new();
             for (index, (step, known)) in pairs(want, have).into_iter().enumerate() {
-                let Some(found) = have.executions.iter().position(|other| std::ptr::eq(other, known)).and_then(|at| placed.get(at)) else {
-                    return Err(Error::Refused(format!("flow `{}` changed while it was read", want.alias)));
-                };
+                let found = row_of(have, known, placed)?;
                 if reordered || step.requirement != known.requirement {
                     let mut body = body_of(found.row.clone());
                     body.insert("requirement".into(), step.requirement.as_str().into());
                     if reordered {
                         body.insert("priority".into(), priority(index).into());
                     }
-                    self.client.put(path, &body.into()).await?;
+                    rows.push((step.requirement == "DISABLED", body));
                 }
                 if let Some(config) = step.config.as_ref().filter(|config| Some(*config) != known.config.as_ref()) {
                     self.put_config(&found.row, config).await?;
@@ -107,6 +148,11 @@ impl Executor<'_> {
                     }
                     self.edit_level(path, want, have, &found.inner).await?;
                 }
+            }
+            // What is within is ready. Steps are switched on before others are switched off: at no moment is there none.
+            rows.sort_by_key(|(is_off, _)| *is_off);
+            for (_, body) in rows {
+                self.client.put(path, &body.into()).await?;
             }
             Ok(())
         })
@@ -127,7 +173,7 @@ impl Executor<'_> {
     }
 
     /// The PUT of a flow needs every field, or answers with a conflict that is none.
-    async fn put_flow(&self, id: &str, flow: &Flow, alias: &str, top: bool) -> Result<()> {
+    pub(super) async fn put_flow(&self, id: &str, flow: &Flow, alias: &str, top: bool) -> Result<()> {
         let body = json!({"id": id, "alias": alias, "description": flow.description.as_deref().unwrap_or(""), "providerId": flow.provider,
             "topLevel": top, "builtIn": flow.built_in});
         self.client.put(&self.path(&format!("authentication/flows/{id}")), &body).await
@@ -144,9 +190,9 @@ impl Executor<'_> {
                 // Left by a run with another declaration: whoever is bound to it goes back first.
                 self.rebind(&id, &next.alias, &old, &want.alias).await?;
                 self.client.delete(&self.path(&format!("authentication/flows/{id}")), None).await?;
-                self.build(&next, true).await?
+                self.build(&next).await?
             }
-            None => self.build(&next, true).await?,
+            None => self.build(&next).await?,
         };
         self.rebind(&old, &want.alias, &new, &next.alias).await?;
         self.client.delete(&self.path(&format!("authentication/flows/{old}")), None).await?;
@@ -159,8 +205,30 @@ impl Executor<'_> {
     fn shadow(&self, flow: &Flow) -> Option<(String, bool)> {
         let next = renamed(flow);
         let found = self.live.get(Kind::Flow, &Key::of([next.alias.clone()]))?;
-        let have = Flow::from_body(&found.body)?;
-        Some((found.id.clone()?, flow::difference(&next, &have) == Difference::None))
+        Some((found.id.clone()?, leftovers::is_complete(flow, found)))
+    }
+
+    /// Deletes parts that no flow uses: their names may be needed. Answers the other deletions.
+    pub(super) async fn sweep<'p>(&self, deletions: Vec<&'p Action>) -> Result<Vec<&'p Action>> {
+        let orphan = |action: &Action| {
+            self.live.orphans.iter().find(|orphan| action.name.kind == Kind::Flow && orphan.aliases[0] == action.name.key.name())
+        };
+        let (orphans, others): (Vec<&Action>, Vec<&Action>) = deletions.into_iter().partition(|action| orphan(action).is_some());
+        for orphan in orphans.into_iter().filter_map(orphan) {
+            // Safe only because nothing uses it: a part that is used has to go with its step.
+            self.client.delete(&self.path(&format!("authentication/flows/{}", orphan.id)), None).await?;
+        }
+        Ok(others)
+    }
+
+    /// One that a cut run left goes when nobody is bound to it any more.
+    pub(super) async fn delete_flow(&self, name: &Name) -> Result<()> {
+        let id = self.need(name, Kind::Flow, &name.key)?;
+        let place = name.key.name().strip_suffix(NEXT).and_then(|alias| Some((alias, self.id(Kind::Flow, &Key::of([alias]))?)));
+        if let Some((alias, new)) = place {
+            self.rebind(&id, name.key.name(), &new, alias).await?;
+        }
+        self.client.delete(&self.path(&format!("authentication/flows/{id}")), None).await
     }
 
     /// Binds the realm, its clients and its identity providers to another flow.
@@ -227,6 +295,10 @@ impl Executor<'_> {
     }
 }
 
+fn no_id(flow: &Flow) -> Error {
+    Error::Refused(format!("Keycloak named no id for the new flow `{}`", flow.alias))
+}
+
 /// The values that may be written: a mask stands for whatever is there.
 fn unmasked(config: &Config) -> impl Iterator<Item = (&String, &String)> {
     config.config.iter().filter(|(_, value)| *value != MASK)
@@ -237,24 +309,16 @@ fn priority(place: usize) -> usize {
     (place + 1) * 10
 }
 
-/// The flow under the names it has until it takes the other's place.
-fn renamed(flow: &Flow) -> Flow {
-    let mut next = flow.clone();
-    next.alias.push_str(NEXT);
-    // The alias of a configuration is unique in a realm too.
-    for config in next.executions.iter_mut().filter_map(|step| step.config.as_mut()) {
-        config.alias.push_str(NEXT);
-    }
-    for inner in next.executions.iter_mut().filter_map(|step| step.flow.as_mut()) {
-        *inner = renamed(inner);
-    }
-    next
-}
-
 /// A step with its row in the server's flat list.
 struct Placed {
     row: Json,
     inner: Vec<Placed>,
+}
+
+/// The row of a step of this flow.
+fn row_of<'p>(flow: &Flow, step: &Execution, placed: &'p [Placed]) -> Result<&'p Placed> {
+    let found = flow.executions.iter().position(|other| std::ptr::eq(other, step)).and_then(|at| placed.get(at));
+    found.ok_or_else(|| Error::Refused(format!("flow `{}` changed while it was read", flow.alias)))
 }
 
 /// The rows of a flow's steps: the list is the tree, walked from the top.

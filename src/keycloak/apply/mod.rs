@@ -6,6 +6,7 @@ mod entities;
 mod flows;
 mod links;
 mod organizations;
+mod teller;
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, PoisonError};
@@ -28,6 +29,7 @@ use super::reader::{Reading, read};
 use super::seal::Seal;
 use super::shorthand::Members;
 use super::{Body, Json, MASK, render};
+use teller::Teller;
 
 /// Writes at once: what the server was measured to gain from.
 const AT_ONCE: usize = 8;
@@ -101,6 +103,8 @@ pub async fn apply_on_terms(client: &Client, declaration: &Declaration, terms: T
         create_realm(client, declaration).await?;
         reading = read(client, declaration).await?;
     }
+    // Why a write of the last round was lost.
+    let mut lost = None;
     for round in 0..ROUNDS {
         let Some(current) = reading.as_ref() else {
             return Err(Error::Refused(format!("realm `{}` is gone while it is being written", declaration.realm)));
@@ -110,9 +114,12 @@ pub async fn apply_on_terms(client: &Client, declaration: &Declaration, terms: T
             return Ok(first);
         }
         if round + 1 == ROUNDS {
+            if let Some(error) = lost {
+                return Err(error);
+            }
             return Err(Error::Unsettled { realm: declaration.realm.clone(), left: left(&next) });
         }
-        Executor::new(client, declaration, current, terms.progress).run(&next).await?;
+        lost = Executor::new(client, declaration, current, terms.progress).run(&next).await?;
         tokio::time::sleep(Duration::from_millis(if round == 0 { 0 } else { 200 << round })).await;
         reading = read(client, declaration).await?;
     }
@@ -204,34 +211,34 @@ impl<'a> Executor<'a> {
         self.id(kind, key).ok_or_else(missing)
     }
 
-    /// Writes the plan, kind by kind; stops the round at the first kind in which a write was lost. The ledger is kept in any case.
-    async fn run(&self, plan: &Plan) -> Result<()> {
+    /// Writes the plan, kind by kind; stops the round at the first kind in which a write was lost, and answers why it was. The ledger is
+    /// kept in any case.
+    async fn run(&self, plan: &Plan) -> Result<Option<Error>> {
         let written = self.write_all(plan).await;
         generated::record(self.declaration, &mut self.ledger.lock().unwrap_or_else(PoisonError::into_inner));
         let kept = self.keep_ledger().await;
-        written.and(kept)
+        written.and_then(|lost| kept.map(|()| lost))
     }
 
-    async fn write_all(&self, plan: &Plan) -> Result<()> {
+    async fn write_all(&self, plan: &Plan) -> Result<Option<Error>> {
         let (deletions, writes): (Vec<&Action>, Vec<&Action>) =
             plan.actions.iter().partition(|action| action.operation == Operation::Delete);
+        let deletions = self.sweep(deletions).await?;
         for kind in Kind::all() {
             let of_kind: Vec<&Action> = writes.iter().copied().filter(|action| action.name.kind == kind).collect();
-            self.tell("writing", &of_kind);
             let ranks: BTreeSet<usize> = of_kind.iter().map(|action| self.rank(action)).collect();
             for rank in ranks {
                 let level = of_kind.iter().copied().filter(|action| self.rank(action) == rank).collect();
-                if !self.batch(level, kind.is_serial(), Part::Body).await? {
-                    return Ok(());
+                if let Some(lost) = self.batch(level, kind.is_serial(), Part::Body).await? {
+                    return Ok(Some(lost));
                 }
             }
             let linked = writes.iter().copied().filter(|action| action.name.kind.links_after() == kind).collect();
-            if !self.batch(linked, kind.is_serial(), Part::Links).await? {
-                return Ok(());
+            if let Some(lost) = self.batch(linked, kind.is_serial(), Part::Links).await? {
+                return Ok(Some(lost));
             }
         }
-        self.tell("deleting", &deletions);
-        self.batch(deletions, true, Part::Body).await.map(|_| ())
+        self.batch(deletions, true, Part::Body).await
     }
 
     /// Objects of a lower rank are written first: owners before what lives in them.
@@ -239,22 +246,19 @@ impl<'a> Executor<'a> {
         authorization::rank(action, self.declaration.model.get(action.name.kind, &action.name.key))
     }
 
-    fn tell(&self, doing: &str, actions: &[&Action]) {
-        let (Some(progress), Some(first)) = (self.progress, actions.first()) else { return };
-        let shown = render::title(first, &self.declaration.realm);
-        let more = if actions.len() > 1 { format!(" and {} more", actions.len() - 1) } else { String::new() };
-        progress(&format!("{doing} {shown}{more}"));
-    }
-
-    /// Writes a batch; false when some write was lost and the realm has to be read again.
-    async fn batch(&self, actions: Vec<&Action>, serial: bool, part: Part) -> Result<bool> {
+    /// Writes a batch; answers the first write that was lost: the realm has to be read again.
+    async fn batch(&self, actions: Vec<&Action>, serial: bool, part: Part) -> Result<Option<Error>> {
         let at_once = if serial { 1 } else { AT_ONCE };
-        let results: Vec<Result<()>> =
-            stream::iter(actions).map(|action| self.write(action, part)).buffer_unordered(at_once).collect().await;
+        let teller = Teller::new(self.progress, part, actions.len());
+        let writes = stream::iter(actions).map(|action| async {
+            teller.begins(action, &self.declaration.realm);
+            self.write(action, part).await
+        });
+        let results: Vec<Result<()>> = writes.buffer_unordered(at_once).collect().await;
         let (lost, fatal): (Vec<Error>, Vec<Error>) = results.into_iter().filter_map(Result::err).partition(Error::needs_reread);
         match fatal.into_iter().next() {
             Some(error) => Err(error),
-            None => Ok(lost.is_empty()),
+            None => Ok(lost.into_iter().next()),
         }
     }
 
@@ -262,14 +266,16 @@ impl<'a> Executor<'a> {
         let name = &action.name;
         let result = match (part, action.operation, self.declaration.model.get(name.kind, &name.key)) {
             (Part::Body, Operation::Delete, _) => self.delete(name).await,
-            (Part::Links, Operation::Delete, _) | (_, _, None) => Ok(()),
+            // What else differs of something that moves is for the next round.
+            (Part::Links, Operation::Delete | Operation::Move, _) | (_, _, None) => Ok(()),
             (Part::Links, _, Some(object)) => self.links(action, object).await,
             (Part::Body, Operation::Create, Some(object)) => self.create(name, object).await,
             (Part::Body, Operation::Update, Some(object)) => self.update(action, object).await,
             (Part::Body, Operation::Rebuild, Some(object)) => self.rebuild_flow(name, object).await,
+            (Part::Body, Operation::Move, Some(_)) => self.rename_object(name).await,
         };
         result.map_err(|error| error.of(render::title(action, &self.declaration.realm)))?;
-        if part == Part::Links && action.operation != Operation::Delete {
+        if part == Part::Links && !matches!(action.operation, Operation::Delete | Operation::Move) {
             self.record_secrets(action);
         }
         Ok(())

@@ -5,6 +5,7 @@ use serde_json::json;
 use super::{Executor, body_of};
 use crate::keycloak::error::Result;
 use crate::keycloak::kind::Kind;
+use crate::keycloak::kind::ORGANIZATION_GROUPS;
 use crate::keycloak::model::{Key, Name, Object};
 use crate::keycloak::overlay::overlay;
 use crate::keycloak::plan::Operation;
@@ -21,7 +22,7 @@ impl Executor<'_> {
                 2 => base,
                 _ => format!("{base}/{}/children", self.need(name, Kind::OrganizationGroup, &name.key.parent())?),
             };
-            let created = self.client.post(&path, &body.into()).await?;
+            let created = self.client.post(&path, &body.into()).await.map_err(|error| error.without(ORGANIZATION_GROUPS))?;
             if let Some(id) = created.id {
                 self.learn_id(name, id);
             }
@@ -29,7 +30,8 @@ impl Executor<'_> {
         }
         let path = format!("{base}/{}", self.need(name, name.kind, &name.key)?);
         body = body_of(self.client.get(&path).await?);
-        overlay(name.kind.spec(), &mut body, &object.body);
+        let wanted = self.wanted(name.kind, &body, &object.body).into_owned();
+        overlay(name.kind.spec(), &mut body, &wanted);
         self.client.put(&path, &body.into()).await
     }
 

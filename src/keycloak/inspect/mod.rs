@@ -9,22 +9,16 @@ use serde_json::json;
 use super::Json;
 use super::client::{Client, encode};
 use super::error::Result;
+use super::reader::groups::brief;
 
 /// Path to id of every group, sorted by path: applications bind to the ids.
 ///
 /// # Errors
 /// The groups cannot be read.
 pub async fn groups(client: &Client, realm: &str) -> Result<Json> {
-    let path = format!(
-        "/admin/realms/{}/groups?search=*&populateHierarchy=false&subGroupsCount=false&briefRepresentation=true&max=1000000",
-        encode(realm)
-    );
-    let mut found: Vec<(String, Json)> = client
-        .list(&path)
-        .await?
-        .into_iter()
-        .map(|group| (group["path"].as_str().unwrap_or_default().to_owned(), group["id"].clone()))
-        .collect();
+    let (_, found) = brief(client, &format!("/admin/realms/{}", encode(realm))).await?;
+    let mut found: Vec<(String, Json)> =
+        found.into_iter().map(|group| (group["path"].as_str().unwrap_or_default().to_owned(), group["id"].clone())).collect();
     found.sort_by(|one, other| one.0.cmp(&other.0));
     Ok(found.into_iter().map(|(path, id)| json!({"path": path, "id": id})).collect())
 }

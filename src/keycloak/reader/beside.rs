@@ -1,41 +1,57 @@
 //! What an export lacks: users, the user profile as it is by default, events of which it leaves out what is unset, organizations, workflows;
 //! and names for the ids by which it shows what administrators' permissions are about.
 
-use futures_util::future::{BoxFuture, try_join, try_join_all};
+use std::collections::BTreeMap;
+
+use futures_util::future::{BoxFuture, try_join, try_join_all, try_join4};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 
 use super::{Reader, names};
 use crate::keycloak::client::encode;
 use crate::keycloak::error::Result;
 use crate::keycloak::flatten;
-use crate::keycloak::kind::Kind;
+use crate::keycloak::kind::{Kind, ORGANIZATION_GROUPS, WORKFLOWS};
 use crate::keycloak::model::{Key, Model, Name};
 use crate::keycloak::{ADMIN_PERMISSIONS, Body, Json};
 
+/// From here on users are listed, and not searched for one by one.
+const MANY_USERS: usize = 20;
+
+/// What was read beside the export.
+pub(super) struct Beside {
+    singles: Vec<(Kind, Json)>,
+    users: Vec<(Name, Json)>,
+    lists: Body,
+}
+
 impl Reader<'_> {
-    pub(super) async fn beside(&self, model: &mut Model) -> Result<()> {
+    pub(super) async fn beside(&self) -> Result<Beside> {
         let single = |kind: Kind| async move {
             if !self.declaration.declares(kind) {
                 return Ok(None);
             }
             let spec = kind.spec();
-            self.client.get(&self.path(spec.item)).await.map(|body| Some((kind, body)))
+            let needed = if kind == Kind::EventsConfig { "manage-events" } else { "manage-realm" };
+            self.client.get(&self.path(spec.item)).await.map(|body| Some((kind, body))).map_err(self.needs(needed))
         };
         let singles = [Kind::UserProfile, Kind::EventsConfig].map(single);
-        let (singles, users) = try_join(try_join_all(singles), self.users()).await?;
-        for (kind, body) in singles.into_iter().flatten() {
+        let (singles, users, organizations, workflows) =
+            try_join4(try_join_all(singles), self.users(), self.organizations(), self.workflows()).await?;
+        let lists = Body::from_iter([("organizations".to_owned(), organizations.into()), ("workflows".to_owned(), workflows.into())]);
+        Ok(Beside { singles: singles.into_iter().flatten().collect(), users, lists })
+    }
+
+    pub(super) fn put_beside(&self, model: &mut Model, beside: Beside) {
+        for (kind, body) in beside.singles {
             model.remove(&Name::new(kind, Key::default()));
             self.insert(model, Name::new(kind, Key::default()), body);
         }
-        for (name, body) in users {
+        for (name, body) in beside.users {
             self.insert(model, name, body);
         }
-        let (organizations, workflows) = try_join(self.organizations(), self.workflows()).await?;
-        let lists = Body::from_iter([("organizations".to_owned(), organizations.into()), ("workflows".to_owned(), workflows.into())]);
-        for (name, object) in flatten::live(&lists).into_objects().filter(|(name, _)| name.kind != Kind::Realm) {
+        for (name, object) in flatten::live(&beside.lists).into_objects().filter(|(name, _)| name.kind != Kind::Realm) {
             model.insert(name, object);
         }
-        self.name_entities(model).await
     }
 
     /// The declared users, and no others.
@@ -43,21 +59,64 @@ impl Reader<'_> {
         let declared = self.declaration.model.of_kind(Kind::User).map(|(key, _)| key.clone());
         let absent = self.declaration.absent.iter().filter(|name| name.kind == Kind::User).map(|name| name.key.clone());
         let keys: Vec<Key> = declared.chain(absent).collect();
-        let found: Vec<Option<(Name, Json)>> =
-            stream::iter(keys).map(|key| self.user(key)).buffer_unordered(8).try_collect().await.map_err(self.needs("manage-users"))?;
-        Ok(found.into_iter().flatten().collect())
+        let read = async {
+            let mut listed = self.listed_users(keys.len()).await?;
+            let users = keys.into_iter().map(|key| {
+                let known = listed.remove(key.name());
+                self.user(key, known)
+            });
+            stream::iter(users.collect::<Vec<_>>()).buffer_unordered(8).try_collect::<Vec<_>>().await
+        };
+        Ok(read.await.map_err(self.needs("manage-users"))?.into_iter().flatten().collect())
     }
 
-    async fn user(&self, key: Key) -> Result<Option<(Name, Json)>> {
-        let found = self.client.list(&self.path(&format!("users?exact=true&username={}", encode(key.name())))).await?;
-        let Some(mut user) = found.into_iter().next() else { return Ok(None) };
+    /// Where many are declared, and the realm does not have far more than those, all of them in one answer, by name. Service accounts are
+    /// not among them.
+    async fn listed_users(&self, declared: usize) -> Result<BTreeMap<String, Json>> {
+        if declared < MANY_USERS {
+            return Ok(BTreeMap::new());
+        }
+        let all = self.client.get(&self.path("users/count")).await?.as_u64().unwrap_or(u64::MAX);
+        if all > 10 * declared as u64 {
+            return Ok(BTreeMap::new());
+        }
+        let users = self.client.list(&self.path(&format!("users?max={all}"))).await?;
+        Ok(users.into_iter().filter_map(|user| Some((user["username"].as_str()?.to_owned(), user))).collect())
+    }
+
+    async fn user(&self, key: Key, known: Option<Json>) -> Result<Option<(Name, Json)>> {
+        let found = match known {
+            Some(known) => Some(known),
+            None => {
+                let search = format!("users?exact=true&username={}", encode(key.name()));
+                self.client.list(&self.path(&search)).await?.into_iter().next()
+            }
+        };
+        let Some(mut user) = found else { return Ok(None) };
         let id = user["id"].as_str().unwrap_or_default().to_owned();
-        let (groups, mappings) = (self.path(&format!("users/{id}/groups?max=1000")), self.path(&format!("users/{id}/role-mappings")));
-        let (groups, mappings) = try_join(self.client.list(&groups), self.client.get(&mappings)).await?;
-        user["groups"] = groups.iter().map(|group| group["path"].clone()).collect();
-        user["realmRoles"] = names(&mappings["realmMappings"]);
-        let clients = mappings["clientMappings"].as_object().into_iter().flatten();
-        user["clientRoles"] = Json::Object(clients.map(|(client, entry)| (client.clone(), names(&entry["mappings"]))).collect());
+        let declared = self.declaration.model.get(Kind::User, &key);
+        let declares = |fields: &[&str]| declared.is_some_and(|object| fields.iter().any(|field| object.body.contains_key(*field)));
+        let groups = async {
+            match declares(&["groups"]) {
+                true => self.client.list(&self.path(&format!("users/{id}/groups?max=100000"))).await.map(Some),
+                false => Ok(None),
+            }
+        };
+        let mappings = async {
+            match declares(&["realmRoles", "clientRoles"]) {
+                true => self.client.get(&self.path(&format!("users/{id}/role-mappings"))).await.map(Some),
+                false => Ok(None),
+            }
+        };
+        let (groups, mappings) = try_join(groups, mappings).await?;
+        if let Some(groups) = groups {
+            user["groups"] = groups.iter().map(|group| group["path"].clone()).collect();
+        }
+        if let Some(mappings) = mappings {
+            user["realmRoles"] = names(&mappings["realmMappings"]);
+            let clients = mappings["clientMappings"].as_object().into_iter().flatten();
+            user["clientRoles"] = Json::Object(clients.map(|(client, entry)| (client.clone(), names(&entry["mappings"]))).collect());
+        }
         Ok(Some((Name::new(Kind::User, key), user)))
     }
 
@@ -94,7 +153,10 @@ impl Reader<'_> {
     fn organization_groups(&self, path: String) -> BoxFuture<'_, Result<Vec<Json>>> {
         Box::pin(async move {
             let base = path.split("/groups").next().unwrap_or_default().to_owned() + "/groups";
-            let found = self.client.list(&self.path(&format!("{path}?briefRepresentation=false&max=100000"))).await?;
+            let found = match self.client.list(&self.path(&format!("{path}?briefRepresentation=false&max=100000"))).await {
+                Err(error) if error.is_missing() && self.declaration.is_everything() => return Ok(Vec::new()),
+                other => other.map_err(|error| error.without(ORGANIZATION_GROUPS))?,
+            };
             let mut groups = Vec::new();
             for mut group in found {
                 let id = group["id"].as_str().unwrap_or_default().to_owned();
@@ -113,7 +175,9 @@ impl Reader<'_> {
             return Ok(Vec::new());
         }
         let mut found = match self.client.list(&self.path("workflows?max=10000")).await {
-            Err(error) if error.is_missing() => return Ok(Vec::new()),
+            // An export of a server without them has none.
+            Err(error) if error.is_missing() && self.declaration.is_everything() => return Ok(Vec::new()),
+            Err(error) if error.is_missing() => return Err(error.without(WORKFLOWS)),
             Err(error) if error.is_forbidden() && self.declaration.is_everything() => return Ok(Vec::new()),
             other => other.map_err(self.needs("realm-admin"))?,
         };
@@ -124,7 +188,7 @@ impl Reader<'_> {
     }
 
     /// A permission of administrators names groups, users, clients and roles by id: in a declaration they have names.
-    async fn name_entities(&self, model: &mut Model) -> Result<()> {
+    pub(super) async fn name_entities(&self, model: &mut Model) -> Result<()> {
         let permissions: Vec<Name> = model.iter().map(|(name, _)| name).filter(|name| is_admin_permission(name)).cloned().collect();
         for name in permissions {
             let Some(config) = model.get(name.kind, &name.key).and_then(|object| object.body.get("config")) else { continue };

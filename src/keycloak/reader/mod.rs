@@ -2,11 +2,12 @@
 //! declared of the rest. What the caller may not see is an error, never an absence.
 
 mod beside;
+pub mod groups;
 mod members;
 
 use std::collections::BTreeMap;
 
-use futures_util::future::try_join;
+use futures_util::future::{join, try_join};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use serde_json::json;
 
@@ -17,14 +18,14 @@ use super::flatten;
 use super::kind::Kind;
 use super::ledger::ATTRIBUTE;
 use super::model::{Key, Model, Name, Object};
+use super::moves;
 use super::overlay::normalize;
 use super::shorthand::Members;
 use super::{Body, Json};
 
 /// Up to here an export with its groups is the fastest reading; at 10,000 groups it takes minutes (157 s measured).
 const SMALL: u64 = 1500;
-/// Groups in one page of the flat search, and how many pages at once.
-const PAGE: u64 = 500;
+/// How many pages, and members of groups, are read at once.
 const AT_ONCE: usize = 4;
 /// A caller without rights gets a stub of the realm with six or seven fields.
 const STUB: usize = 20;
@@ -74,17 +75,22 @@ impl Reader<'_> {
     }
 
     async fn read(&self) -> Result<Option<Reading>> {
-        let Some(settings) = self.client.find(&self.realm).await.map_err(self.needs("manage-realm"))? else { return Ok(None) };
+        let count = self.path("groups/count");
+        let (settings, count) = join(self.client.find(&self.realm), self.client.get(&count)).await;
+        let Some(settings) = settings.map_err(self.needs("manage-realm"))? else { return Ok(None) };
         if settings.as_object().is_none_or(|body| body.len() < STUB) {
             return Err(self.rights("it sees a stub of the realm, `manage-realm` is needed"));
         }
-        let groups = self.client.get(&self.path("groups/count")).await.map_err(self.needs("view-users"))?["count"].as_u64().unwrap_or(0);
+        let groups = count.map_err(self.needs("view-users"))?["count"].as_u64().unwrap_or(0);
         let small = groups <= SMALL;
         let export = self.path(&format!("partial-export?exportClients=true&exportGroupsAndRoles={small}"));
         let nothing = json!({});
         let clients = self.path("clients");
-        let (export, clients) =
-            try_join(self.client.post(&export, &nothing), self.client.list(&clients)).await.map_err(self.needs("manage-realm"))?;
+        let whole = async {
+            let both = try_join(self.client.post(&export, &nothing), self.client.list(&clients)).await;
+            both.map_err(self.needs("manage-realm"))
+        };
+        let ((export, clients), beside) = try_join(whole, self.beside()).await?;
         let Json::Object(mut export) = export.body else { return Err(self.rights("the export of the realm is empty")) };
         if clients.is_empty() {
             return Err(self.rights("it sees no client, `manage-clients` is needed"));
@@ -100,10 +106,12 @@ impl Reader<'_> {
         let accounts = export.remove("users");
         let mut model = flatten::live(&export);
         if !small {
-            self.large(&mut model, &clients).await?;
+            self.large(&mut model, &clients, groups).await?;
         }
-        self.beside(&mut model).await?;
+        self.put_beside(&mut model, beside);
+        self.name_entities(&mut model).await?;
         self.sees_users(&model, accounts.as_ref()).await?;
+        moves::follow(self.declaration, &mut model)?;
         let members = self.members(&model).await?;
         Ok(Some(Reading { model, realm_id, ledger, attributes, members }))
     }
@@ -129,23 +137,30 @@ impl Reader<'_> {
     }
 
     /// Groups and roles of a realm that is too big for the export of them.
-    async fn large(&self, model: &mut Model, clients: &[Json]) -> Result<()> {
-        let roles = self.client.list(&self.path("roles?briefRepresentation=false")).await?;
-        for role in roles {
-            let key = Key::of([role["name"].as_str().unwrap_or_default()]);
-            self.insert(model, Name::new(Kind::RealmRole, key), role);
-        }
-        self.client_roles(model, clients).await?;
-        self.composites(model).await?;
-        if self.declaration.declares(Kind::Group) {
-            for (key, group) in self.flat_groups().await? {
-                self.insert(model, Name::new(Kind::Group, key), group);
+    async fn large(&self, model: &mut Model, clients: &[Json], count: u64) -> Result<()> {
+        let groups = async { if self.declaration.declares(Kind::Group) { self.flat_groups(count).await } else { Ok(Vec::new()) } };
+        let roles = async {
+            let roles = self.path("roles?briefRepresentation=false");
+            let (realm, client) = try_join(self.client.list(&roles), self.client_roles(clients)).await?;
+            for role in realm {
+                let key = Key::of([role["name"].as_str().unwrap_or_default()]);
+                self.insert(model, Name::new(Kind::RealmRole, key), role);
             }
+            for (owner, role) in client {
+                let key = Key::of([owner.as_str(), role["name"].as_str().unwrap_or_default()]);
+                self.insert(model, Name::new(Kind::ClientRole, key), role);
+            }
+            self.composites(model, clients).await
+        };
+        let (groups, ()) = try_join(groups, roles).await?;
+        for (key, group) in groups {
+            self.insert(model, Name::new(Kind::Group, key), group);
         }
         Ok(())
     }
 
-    async fn client_roles(&self, model: &mut Model, clients: &[Json]) -> Result<()> {
+    /// Each with the client it belongs to.
+    async fn client_roles(&self, clients: &[Json]) -> Result<Vec<(String, Json)>> {
         let wanted = self.role_owners();
         let all = self.declaration.is_everything();
         let owners = clients.iter().filter(|client| all || client["clientId"].as_str().is_some_and(|id| wanted.contains(&id.to_owned())));
@@ -154,13 +169,7 @@ impl Reader<'_> {
             Ok::<_, Error>((owner, self.client.list(&self.path(&format!("clients/{id}/roles?briefRepresentation=false"))).await?))
         });
         let lists: Vec<_> = lists.buffer_unordered(8).try_collect().await?;
-        for (owner, roles) in lists {
-            for role in roles {
-                let key = Key::of([owner, role["name"].as_str().unwrap_or_default()]);
-                self.insert(model, Name::new(Kind::ClientRole, key), role);
-            }
-        }
-        Ok(())
+        Ok(lists.into_iter().flat_map(|(owner, roles)| roles.into_iter().map(move |role| (owner.to_owned(), role))).collect())
     }
 
     /// The clients of whose roles anything declared speaks.
@@ -183,7 +192,7 @@ impl Reader<'_> {
     }
 
     /// The composites of declared roles, which a list of roles does not show.
-    async fn composites(&self, model: &mut Model) -> Result<()> {
+    async fn composites(&self, model: &mut Model, clients: &[Json]) -> Result<()> {
         let declared = self.declaration.model.iter().filter(|(_, object)| object.body.contains_key("composites")).map(|(name, _)| name);
         let is_composite = |object: &Object| object.body.get("composite") == Some(&Json::Bool(true));
         let wanted: Vec<Name> = match self.declaration.is_everything() {
@@ -195,15 +204,16 @@ impl Reader<'_> {
         let read = known
             .into_iter()
             .map(|(name, id)| async move { (name, self.client.list(&self.path(&format!("roles-by-id/{id}/composites"))).await) });
-        let owners = self.client_ids().await?;
+        let owners: BTreeMap<&str, &str> =
+            clients.iter().filter_map(|client| Some((client["id"].as_str()?, client["clientId"].as_str()?))).collect();
         let read: Vec<_> = stream::iter(read).buffer_unordered(8).collect().await;
         for (name, roles) in read {
             let (mut realm, mut client) = (Vec::new(), BTreeMap::<String, Vec<Json>>::new());
             for role in roles? {
                 match role["clientRole"].as_bool() {
                     Some(true) => {
-                        let owner = owners.get(role["containerId"].as_str().unwrap_or_default()).cloned().unwrap_or_default();
-                        client.entry(owner).or_default().push(role["name"].clone());
+                        let owner = owners.get(role["containerId"].as_str().unwrap_or_default()).copied().unwrap_or_default();
+                        client.entry(owner.to_owned()).or_default().push(role["name"].clone());
                     }
                     _ => realm.push(role["name"].clone()),
                 }
@@ -214,46 +224,6 @@ impl Reader<'_> {
         }
         Ok(())
     }
-
-    async fn client_ids(&self) -> Result<BTreeMap<String, String>> {
-        let clients = self.client.list(&self.path("clients")).await?;
-        Ok(clients.iter().filter_map(|client| Some((client["id"].as_str()?.to_owned(), client["clientId"].as_str()?.to_owned()))).collect())
-    }
-
-    /// All groups by the flat search. Its pages are ordered by name alone and overlap where names are equal, so what is missing is fetched
-    /// one by one.
-    async fn flat_groups(&self) -> Result<Vec<(Key, Json)>> {
-        let flat = "groups?search=*&populateHierarchy=false&subGroupsCount=false";
-        let brief = self.client.list(&self.path(&format!("{flat}&briefRepresentation=true&max=1000000"))).await?;
-        let pages = (brief.len() as u64).div_ceil(PAGE);
-        let pages = stream::iter(0..pages).map(|page| async move {
-            self.client.list(&self.path(&format!("{flat}&briefRepresentation=false&first={}&max={PAGE}", page * PAGE))).await
-        });
-        let pages: Vec<Vec<Json>> = pages.buffer_unordered(AT_ONCE).try_collect().await?;
-        let mut by_id: BTreeMap<String, Json> =
-            pages.into_iter().flatten().filter_map(|group| Some((group["id"].as_str()?.to_owned(), group))).collect();
-        let missing: Vec<String> =
-            brief.iter().filter_map(|group| group["id"].as_str()).filter(|id| !by_id.contains_key(*id)).map(str::to_owned).collect();
-        let fetched = stream::iter(missing).map(|id| async move {
-            let group = self.client.find(&self.path(&format!("groups/{id}"))).await?;
-            Ok::<_, Error>(group.map(|group| (id, group)))
-        });
-        let fetched: Vec<_> = fetched.buffer_unordered(AT_ONCE).try_collect().await?;
-        by_id.extend(fetched.into_iter().flatten());
-        Ok(by_id.values().filter_map(|group| Some((group_key(group, &by_id)?, group.clone()))).collect())
-    }
-}
-
-/// The names from the top down: a path would be ambiguous where a name holds a slash.
-fn group_key(group: &Json, by_id: &BTreeMap<String, Json>) -> Option<Key> {
-    let mut names = vec![group["name"].as_str()?.to_owned()];
-    let mut current = group;
-    while let Some(parent) = current["parentId"].as_str().and_then(|id| by_id.get(id)) {
-        names.push(parent["name"].as_str()?.to_owned());
-        current = parent;
-    }
-    names.reverse();
-    Some(Key(names))
 }
 
 fn names(roles: &Json) -> Json {
@@ -268,18 +238,5 @@ fn real_secrets(export: &mut Body, clients: &[Json]) {
         if let Some(secret) = client["clientId"].as_str().and_then(|id| secrets.get(id)) {
             client["secret"] = (*secret).clone();
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_group_is_known_by_its_parents_and_not_by_its_path() {
-        let groups = [json!({"id": "1", "name": "a/b"}), json!({"id": "2", "name": "c", "parentId": "1", "path": "/a/b/c"})];
-        let by_id: BTreeMap<String, Json> =
-            groups.iter().map(|group| (group["id"].as_str().expect("text").to_owned(), group.clone())).collect();
-        assert_eq!(group_key(&groups[1], &by_id), Some(Key::of(["a/b", "c"])));
     }
 }

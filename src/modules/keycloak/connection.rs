@@ -45,7 +45,7 @@ pub fn failure(error: Error) -> Failure {
     let option = match &error {
         Error::Credentials { .. } => Some("auth_client_secret"),
         Error::Url(_) => Some("url"),
-        Error::Authority(_) => Some("ca_file"),
+        Error::Authority(_) | Error::Certificate { .. } => Some("ca_file"),
         Error::Declaration { .. } => Some("realm"),
         _ => None,
     };
