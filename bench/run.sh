@@ -1,9 +1,9 @@
 #!/bin/bash
 # Measures Hostler beside its peers and beside a shell script, and writes docs/performance.md. `make bench` builds first.
-# Usage: run.sh [noop] [floor]      both by default
+# Usage: run.sh [noop] [floor] [realm]      all by default
 set -euo pipefail
 cd "$(dirname "$0")/.."
-parts=${*:-noop floor}
+parts=${*:-noop floor realm}
 venv=${XDG_CACHE_HOME:-$HOME/.cache}/hostler/bench-venv
 want="ansible-core==2.19.14 mitogen==0.3.54 pyinfra==3.10.0"
 if [ "$(cat "$venv/.installed" 2>/dev/null)" != "$want" ]; then
@@ -17,6 +17,7 @@ for part in $parts; do
   case $part in
     noop) "$venv/bin/python" bench/run.py --write docs/performance.md ;;
     floor) "$venv/bin/python" bench/floor.py --write docs/performance.md ;;
+    realm) "$venv/bin/python" bench/realm.py --write docs/performance.md ;;
     *) sed -n 's/^# Usage: /usage: /p' "$0" >&2; exit 2 ;;
   esac
 done
