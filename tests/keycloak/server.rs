@@ -26,7 +26,8 @@ pub struct Server {
 
 impl Server {
     /// Boots a host and a Keycloak on it; or, while working on these tests, takes the one of `HOSTLER_TEST_KEYCLOAK`, which must have been
-    /// started with the bootstrap client that stands above.
+    /// started with the bootstrap client that stands above; `HOSTLER_TEST_RESTART` is then the command that restarts it. The older one of
+    /// `older.rs` can be running at `HOSTLER_TEST_KEYCLOAK_OLDER`.
     pub fn start() -> Server {
         if let Ok(url) = std::env::var("HOSTLER_TEST_KEYCLOAK") {
             let inventory = std::env::var_os("HOSTLER_TEST_INVENTORY").map(|path| (path.into(), "kc1".to_owned()));
