@@ -4,6 +4,7 @@ use hostler::keycloak::Json;
 use serde_json::json;
 
 use super::Claim;
+use super::examples::shipped;
 use super::server::{Realm, Server, by};
 use crate::support::browser::Browser;
 use crate::support::http::blocking_client;
@@ -24,12 +25,11 @@ const MEMBERS: &str = "/Arch Linux Staff/Security Team/Members";
 
 /// The realm as it is shipped, and over it what the example's README applies to try it.
 fn arch<'a>(server: &'a Server, name: &str, place: &Place, users: Json) -> Realm<'a> {
-    let yaml = |text: &str| serde_saphyr::from_str::<Json>(text).expect("it is YAML");
-    let mut shipped = yaml(include_str!("../../inventory/realms/archlinux.yml"));
+    let mut shipped = shipped("archlinux.yml");
     let clients = shipped["clients"].as_array_mut().expect("a list");
     let tracker = clients.iter_mut().find(|client| client["clientId"] == "openid_security_tracker").expect("there is one");
     tracker["secret"] = SECRET.into();
-    let mut tried = yaml(include_str!("../../examples/tracker/try.yml"));
+    let mut tried: Json = serde_saphyr::from_str(include_str!("../../examples/tracker/try.yml")).expect("it is YAML");
     tried["clients"][0]["redirectUris"] = json!([format!("{}/callback", place.url())]);
     tried["users"] = users;
     let realm = server.realm(name);

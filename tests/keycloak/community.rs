@@ -148,6 +148,10 @@ fn permission(server: &Server) {
     let made = tasks
         .settle("authz_permission", with(json!({"resources": ["doc"], "scopes": ["view"], "policies": ["leads"], "description": "x"})));
     let state = &made["end_state"];
+    for field in ["id", "name", "type", "logic", "description", "decisionStrategy", "policies", "resources", "scopes"] {
+        assert!(!state[field].is_null(), "{field} in {made}");
+    }
+    assert!(made["msg"].as_str().is_some_and(|text| text.contains("mine")), "{made}");
     assert_eq!((state["policies"].as_array().map(Vec::len), state["resources"].as_array().map(Vec::len)), (Some(1), Some(1)), "{made}");
     assert_eq!((&state["decisionStrategy"], &state["type"], &state["logic"]), (&json!("UNANIMOUS"), &json!("scope"), &json!("POSITIVE")));
     tasks.settle(

@@ -8,6 +8,7 @@ use hostler::keycloak::Json;
 use serde_json::json;
 
 use super::Claim;
+use super::examples::shipped;
 use super::server::Server;
 use crate::support::browser::Browser;
 use crate::support::http::blocking_client;
@@ -56,7 +57,7 @@ impl Device {
 }
 
 fn device(server: &Server) {
-    let mut declared: Json = serde_saphyr::from_str(include_str!("../../inventory/realms/osmo.yml")).expect("it is YAML");
+    let mut declared = shipped("osmo.yml");
     declared["users"] = json!([{
         "username": "dee", "enabled": true, "email": "dee@osmo.test", "emailVerified": true, "firstName": "Dee", "lastName": "Vice",
         "groups": ["/OSMO team-a", "/User"], "credentials": [{"type": "password", "value": PASSWORD, "temporary": false}],

@@ -20,6 +20,27 @@ pub const CLAIMS: &[Claim] = &[
 
 const REALMS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/inventory/realms");
 
+/// A shipped realm with its expressions filled in, for tests that are about something else: nothing is made or handed out.
+pub fn shipped(file: &str) -> Json {
+    let text = std::fs::read_to_string(format!("{REALMS}/{file}")).expect("it is there");
+    let (mut filled, mut rest) = (String::new(), text.as_str());
+    while let Some((before, after)) = rest.split_once("{{") {
+        let (expression, after) = after.split_once("}}").expect("an expression ends");
+        filled.push_str(before);
+        filled.push_str(if expression.contains("osmo_domain") { "osmo.lab.test" } else { "filled-in" });
+        rest = after;
+    }
+    let mut realm: Json = serde_saphyr::from_str(&(filled + rest)).expect("it is YAML");
+    if let Some(settings) = realm["hostler"].as_object_mut() {
+        settings.remove("generate");
+        if let Some(base) = settings.get_mut("base") {
+            let export = std::fs::read_to_string(format!("{REALMS}/osmo-export.json")).expect("it is there");
+            *base = serde_json::from_str(&export).expect("it is JSON");
+        }
+    }
+    realm
+}
+
 /// An example of the repository under a name of this test's own, with the folder of its generated secrets.
 struct Example<'a> {
     cli: Cli<'a>,
@@ -267,7 +288,8 @@ fn osmo(server: &Server) {
     );
     let group = realm.get("/group-by-path/OSMO%20ML%20Team");
     assert_eq!(group["clientRoles"], json!({"osmo-browser-flow": ["osmo-ml-team"], "osmo-device": ["osmo-ml-team"]}));
-    assert_eq!(realm.user_named("ravi")["requiredActions"], json!(["UPDATE_PASSWORD"]), "the password is temporary");
+    let ravi = realm.user_named("ravi");
+    assert_eq!((&ravi["enabled"], &ravi["requiredActions"]), (&json!(true), &json!(["UPDATE_PASSWORD"])), "the password is temporary");
     let mappers = realm.get("/identity-provider/instances/corp/mappers");
     assert_eq!(by(&mappers, "name", "team A")["config"]["group"], "/OSMO team-a");
     osmo_questions(&example);
@@ -294,6 +316,7 @@ fn osmo_questions(example: &Example<'_>) {
     let audiences: Vec<&str> =
         values["jwt"]["providers"].as_array().expect("a list").iter().filter_map(|one| one["aud"].as_str()).collect();
     assert_eq!(audiences, ["osmo-browser-flow", "osmo-device"]);
+    osmo_values(cli, realm, &clients);
     let verify = |user: &str| {
         cli.realm(&[&["verify", &realm.name, "--user", user, "--no-login", "--claim", "roles", "--output", "json"][..], &clients].concat())
             .1
@@ -320,6 +343,31 @@ fn osmo_questions(example: &Example<'_>) {
     assert!(review.contains("ravi") && review.contains("/OSMO team-a") && !review.contains("olga"), "{review}");
     let (_, leaving) = cli.realm(&["access", &realm.name, "--user", "ravi"]);
     assert!(leaving.contains("/User") && leaving.contains("osmo-browser-flow/osmo-user"), "{leaving}");
+}
+
+/// As the README has it: the endpoints as JSON are the variables of a template for OSMO's charts.
+fn osmo_values(cli: &Cli<'_>, realm: &Realm<'_>, clients: &[&str]) {
+    let (code, endpoints) = cli.realm(&[&["endpoints", &realm.name, "--output", "json"][..], clients].concat());
+    assert_eq!(code, 0, "{endpoints}");
+    cli.write("endpoints.json", &endpoints);
+    let task = format!("src={REALMS}/osmo-values.yml.j2 dest={}", cli.folder.path().join("values.yml").display());
+    let done = cli.command(&["do", "localhost", "-m", "template", "-a", &task, "-e", "@endpoints.json"]).output().expect("starts");
+    assert!(done.status.success(), "{}{}", String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
+    let values: Json = serde_saphyr::from_str(&cli.read("values.yml")).expect("is YAML");
+    let facts: Json = serde_json::from_str(&endpoints).expect("is JSON");
+    let auth = &values["services"]["service"]["auth"];
+    for (theirs, ours) in [
+        ("device_endpoint", "deviceEndpoint"),
+        ("browser_endpoint", "authEndpoint"),
+        ("token_endpoint", "tokenEndpoint"),
+        ("logout_endpoint", "logoutEndpoint"),
+    ] {
+        assert_eq!(auth[theirs], facts[ours], "{theirs}");
+    }
+    let providers = values["sidecars"]["envoy"]["jwt"]["providers"].as_array().expect("a list");
+    let audiences: Vec<&str> = providers.iter().filter_map(|one| one["audience"].as_str()).collect();
+    assert_eq!(audiences, ["osmo-browser-flow", "osmo-device", "osmo"]);
+    assert_eq!((&providers[0]["issuer"], &providers[0]["jwks_uri"]), (&facts["issuer"], &facts["jwksEndpoint"]));
 }
 
 fn platform_one(server: &Server) {

@@ -8,11 +8,12 @@ use hostler::keycloak::{Json, apply, blocking};
 use serde_json::json;
 
 use super::Claim;
-use super::secrets::Cli;
+use super::secrets::{Cli, shown_nowhere};
 use super::server::{Server, by};
 
 pub const CLAIMS: &[Claim] = &[
     ("each organization of a platform has its realm and registered clients, and leaves without a trace", platform_mesh),
+    ("a realm from a play hands its secrets out on the host, and the journal has none", from_a_play),
     ("permissions are made by the collection's module, unchanged the second time, and right in check mode", permissions),
 ];
 
@@ -59,10 +60,11 @@ impl<'a> Play<'a> {
         said
     }
 
-    /// A command on the host, and what it printed.
+    /// A command on the host, and what it printed; not kept in the journal, which must have no secret.
     fn on_host(&self, line: &str) -> String {
         let mut command = self.cli.command(&["do", &self.host, "-i"]);
-        let output = command.arg(&self.inventory).args(["-m", "ansible.builtin.shell", "-a", line]).output().expect("it starts");
+        let output =
+            command.arg(&self.inventory).args(["--no-history", "-m", "ansible.builtin.shell", "-a", line]).output().expect("it starts");
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 }
@@ -133,6 +135,10 @@ fn platform_mesh(server: &Server) {
         assert!(trust.contains(text), "no {text} in {trust}");
     }
     assert!(play.on_host(&format!("stat -c %a {folder} {folder}/t-acme/kubectl.json")).contains("700\n600"));
+    let token = play.on_host(&format!("cat {folder}/t-acme/kubectl.json"));
+    let token =
+        token.split("registration_access_token\": \"").nth(1).and_then(|rest| rest.split('"').next()).expect("it is stored").to_owned();
+    shown_nowhere(play.cli.folder.path(), &[portal["secret"].as_str().expect("has one"), &token, "boot-secret"], &["groups.yml"]);
     // An update uses the registration token and keeps the one that comes back; one that is no longer good is replaced.
     let stored = || play.on_host(&format!("cat {folder}/t-acme/t-acme.json"));
     let before = stored();
@@ -167,6 +173,33 @@ fn platform_mesh(server: &Server) {
     assert!(play.on_host(&format!("ls {folder}")).contains("status.yml"));
     assert!(!play.on_host(&format!("ls {folder}")).contains("t-acme"));
     play.on_host(&format!("rm -rf {folder}"));
+}
+
+fn from_a_play(server: &Server) {
+    let Some(play) = Play::new(server, "realm.yml") else { return assert!(std::env::var_os("HOSTLER_TEST_KEYCLOAK").is_some()) };
+    let realm = server.realm("play");
+    let text = std::fs::read_to_string(format!("{ROOT}/inventory/realms/osmo.yml")).expect("the example is there");
+    play.cli.write("osmo.yml", &text.replacen("\nrealm: osmo\n", &format!("\nrealm: {}\n", realm.name), 1));
+    let folder = play.cli.folder.path().display().to_string();
+    let variables = json!({
+        "keycloak_realm_file": format!("{folder}/osmo.yml"), "hostler_state_dir": format!("{folder}/state"),
+        "osmo_export": format!("{ROOT}/inventory/realms/osmo-export.json"), "osmo_secrets_file": "/root/osmo-secrets.yml",
+    });
+    play.cli.write("variables.json", &variables.to_string());
+    let with = ["-e", "@variables.json", "--diff"];
+    play.on_host("rm -f /root/osmo-secrets.yml");
+    let predicted = play.must(&[&with[..], &["--check"]].concat());
+    assert!(predicted.contains("changed=1") && predicted.contains("osmo_client_secret"), "{predicted}");
+    assert!(play.on_host("ls /root/osmo-secrets.yml").contains("No such file"), "a dry run hands nothing out");
+    let said = predicted + &play.must(&with);
+    assert!(play.must(&with).contains("changed=0"), "the second run is quiet");
+    let handed_out = play.on_host("cat /root/osmo-secrets.yml; stat -c %a /root/osmo-secrets.yml");
+    let secrets: Vec<&str> = handed_out.split('"').skip(1).step_by(2).collect();
+    assert!(secrets.len() == 2 && handed_out.trim_end().ends_with("600"), "{handed_out}");
+    assert_eq!(realm.client_named("osmo-browser-flow")["secret"], secrets[0]);
+    assert!(!secrets.iter().any(|secret| said.contains(secret)), "{said}");
+    shown_nowhere(play.cli.folder.path(), &[&secrets[..], &["boot-secret"]].concat(), &["groups.yml"]);
+    play.on_host("rm -f /root/osmo-secrets.yml");
 }
 
 fn permissions(server: &Server) {

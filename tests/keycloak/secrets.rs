@@ -76,7 +76,7 @@ fn command_lines<T>(work: impl FnOnce() -> T) -> (T, BTreeSet<String>) {
 }
 
 /// No file below a folder has one of these texts, but for the files that are meant to.
-fn shown_nowhere(folder: &Path, secrets: &[&str], meant: &[&str]) {
+pub fn shown_nowhere(folder: &Path, secrets: &[&str], meant: &[&str]) {
     for entry in std::fs::read_dir(folder).expect("is a folder").flatten() {
         let (path, name) = (entry.path(), entry.file_name().to_string_lossy().into_owned());
         if path.is_dir() {
