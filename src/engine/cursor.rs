@@ -113,7 +113,7 @@ impl Cursor {
                     flow => return flow,
                 }
             }
-            if flushes {
+            if flushes && self.flushes_between_sections() {
                 if failed {
                     lock(&self.last_batch).take();
                 }

@@ -47,7 +47,12 @@ fn describe(run: &Arc<Run>, entry: &Entry, number: usize, (hosts, tasks, with_ta
     if tasks || with_tags {
         let all = every_task(play);
         let settings = &run.request.settings;
-        let selected = all.iter().filter(|task| is_selected(&tags(task, &render), &only(&settings.tags), &settings.skip_tags));
+        // As ansible-core: who asks for tags alone sees those that run on demand only, too.
+        let only = match with_tags && settings.tags.is_empty() {
+            true => vec!["all".to_owned(), "never".to_owned()],
+            false => only(&settings.tags),
+        };
+        let selected = all.iter().filter(|task| is_selected(&tags(task, &render), &only, &settings.skip_tags));
         let mut seen: Vec<String> = Vec::new();
         if tasks {
             text.push_str("    tasks:\n");

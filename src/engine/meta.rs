@@ -91,6 +91,14 @@ async fn perform(cursor: &Cursor, task: &Arc<Task>, batch: &Arc<Batch>, action: 
             return Flow::EndHost;
         }
         "end_role" => {
+            let place = match task.scope.role {
+                _ if task.is_handler => Some("a handler"),
+                None => Some("outside of a role"),
+                Some(_) => None,
+            };
+            if let Some(place) = place {
+                return cursor.break_run(Diagnostic::error(format!("Cannot execute 'end_role' from {place}")).at(&task.span));
+            }
             say(cursor, &format!("ending role {} for {host}", role_name(task)));
             return Flow::EndRole;
         }

@@ -22,6 +22,12 @@ impl Cursor {
         is_selected(&tags(task, &render), &only(&settings.tags), &settings.skip_tags)
     }
 
+    /// Whether handlers run at the ends of sections: those flushes are tagged `always`.
+    pub(super) fn flushes_between_sections(&self) -> bool {
+        let settings = &self.run.request.settings;
+        is_selected(&["always".to_owned()], &only(&settings.tags), &settings.skip_tags)
+    }
+
     /// Whether `--start-at-task` still keeps this task from running.
     pub fn is_before_start(&self, task: &Arc<Task>) -> bool {
         if !self.is_before_start.load(Ordering::SeqCst) || task.implicit {
