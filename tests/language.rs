@@ -97,6 +97,11 @@ fn actions_take_odd_input_as_in_ansible() {
 }
 
 #[test]
+fn options_that_cannot_be_taken_are_told_in_ansibles_words() {
+    compare(&["arguments.yml"]);
+}
+
+#[test]
 fn handlers_run_as_in_ansible() {
     compare(&["handlers.yml"]);
 }

@@ -100,6 +100,14 @@ impl<'a> Call<'a> {
         self.args.get(name).filter(|value| !value.is_null()).map(Value::to_text)
     }
 
+    /// A variable of the task's host, rendered.
+    ///
+    /// # Errors
+    /// It cannot be rendered.
+    pub fn variable(&self, name: &str) -> Result<Option<Value>, Diagnostic> {
+        Reader { context: &self.context, templar: &self.run.templar, variables: self.scope }.value(&[name])
+    }
+
     /// A boolean option.
     pub fn flag(&self, name: &str, default: bool) -> bool {
         self.args.get(name).and_then(modules::coerce::truth).unwrap_or(default)

@@ -79,9 +79,15 @@ impl TaskRun<'_> {
                     }
                 }
             }
+            // What is undefined among its terms is no file to be found.
+            Some(lookup) if lookup.rsplit('.').next() == Some("first_found") => {
+                let mut options = self.lookup_options(lookup);
+                options.insert("omit_undefined", true);
+                run.templar.lookup_of(lookup, &loops.items, options, &context).map_err(Diagnostic::from)?
+            }
             Some(lookup) => {
-                let terms = self.terms(lookup, &loops.items, &context)?;
-                run.templar.lookup(lookup, terms, self.lookup_options(lookup), &context).map_err(Diagnostic::from)?
+                let terms = self.terms(&loops.items, &context)?;
+                run.templar.lookup(lookup, terms, Map::new(), &context).map_err(Diagnostic::from)?
             }
         };
         Ok(items.into_iter().filter(|item| item.as_str() != Some(OMIT)).collect())
@@ -95,13 +101,11 @@ impl TaskRun<'_> {
     }
 
     /// The terms of a `with_*`: each rendered by itself, a lone one as it is.
-    fn terms(&self, lookup: &str, node: &Node, context: &crate::template::Context) -> Result<Vec<Value>, Diagnostic> {
+    fn terms(&self, node: &Node, context: &crate::template::Context) -> Result<Vec<Value>, Diagnostic> {
         let templar = &self.cursor.run.templar;
         let value = templar.render(node, context).map_err(Diagnostic::from)?;
         Ok(match value {
-            // `first_found` takes a mapping of its own; others take a list of terms.
             Value::List(items) => items.as_ref().clone(),
-            other if lookup == "first_found" => vec![other],
             other => vec![other],
         })
     }

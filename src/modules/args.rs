@@ -73,9 +73,9 @@ pub trait ModuleArgs: Sized {
     /// Takes this set's options out of `given`; what is left over is nobody's.
     fn take(given: &mut Given) -> Result<Self, Failure>;
 
-    /// Reads all arguments of a task; unknown, missing and contradicting ones are refused.
-    fn parse(values: Map) -> Result<Self, Failure> {
-        check(&values, &Self::specs(), Self::rules())?;
+    /// Reads all arguments of a task of this module; unknown, missing and contradicting ones are refused.
+    fn parse(values: Map, module: &str) -> Result<Self, Failure> {
+        check(&values, module, &Self::specs(), Self::rules())?;
         let mut given = Given::new(values);
         Self::take(&mut given)
     }
@@ -101,35 +101,59 @@ impl Given {
             Some(Value::Null) | None => {
                 default.or_else(T::missing).ok_or_else(|| Failure::new(format!("missing required arguments: {name}")).at(name))
             }
-            Some(value) => T::from_arg(&value).map_err(|why| Failure::new(format!("argument `{name}` {why}")).at(name)),
+            Some(value) => T::from_arg(&value).map_err(|why| {
+                // A choice is refused by its value, anything else by its type.
+                if T::KIND == ArgKind::Mode {
+                    return Failure::new("mode must be in octal or symbolic form").with("details", why).at(name);
+                }
+                let subject = if why.starts_with("must be one") { format!("value of {name}") } else { format!("argument '{name}'") };
+                Failure::new(format!("{subject} {why}")).at(name)
+            }),
         }
     }
 }
 
-/// Checks names and rules without converting: what pre-flight can do before values are known, and what every task does.
-pub fn check(values: &Map, specs: &[ArgSpec], rules: &[Rule]) -> Result<(), Failure> {
-    for key in values.keys() {
-        let key = key.to_string();
-        if !specs.iter().any(|spec| spec.name == key || spec.aliases.contains(&key.as_str())) {
-            return Err(unknown_option(&key, specs));
-        }
-    }
+/// Checks names and rules without converting, in Ansible's order and words.
+pub fn check(values: &Map, module: &str, specs: &[ArgSpec], rules: &[Rule]) -> Result<(), Failure> {
     let given = |name: &str| {
         let spec = specs.iter().find(|spec| spec.name == name);
         let names = spec.map_or(vec![name], |spec| std::iter::once(spec.name).chain(spec.aliases.iter().copied()).collect());
         names.into_iter().any(|name| values.get(name).is_some_and(|value| !value.is_null()))
     };
-    rules.iter().try_for_each(|rule| check_rule(rule, values, &given))
+    let (exclusive, others): (Vec<&Rule>, Vec<&Rule>) = rules.iter().partition(|rule| matches!(rule, Rule::Exclusive(_)));
+    exclusive.into_iter().try_for_each(|rule| check_rule(rule, values, &given))?;
+    let mut missing: Vec<&str> = specs.iter().filter(|spec| spec.required && !given(spec.name)).map(|spec| spec.name).collect();
+    missing.sort_unstable();
+    if let Some(first) = missing.first() {
+        return Err(Failure::new(format!("missing required arguments: {}", missing.join(", "))).at(*first));
+    }
+    let is_known = |key: &str| specs.iter().any(|spec| spec.name == key || spec.aliases.contains(&key));
+    let mut unknown: Vec<String> = values.keys().map(ToString::to_string).filter(|key| !is_known(key)).collect();
+    unknown.sort_unstable();
+    if !unknown.is_empty() {
+        return Err(unknown_options(&unknown, module, specs));
+    }
+    others.into_iter().try_for_each(|rule| check_rule(rule, values, &given))
 }
 
-/// The refusal of an option that a module does not have.
-pub fn unknown_option(name: &str, specs: &[ArgSpec]) -> Failure {
-    let known: Vec<&str> = specs.iter().flat_map(|spec| std::iter::once(spec.name).chain(spec.aliases.iter().copied())).collect();
-    let hint = match closest(name, known) {
-        Some(close) => format!("did you mean `{close}`?"),
-        None => format!("Supported parameters include: {}", specs.iter().map(|spec| spec.name).collect::<Vec<_>>().join(", ")),
-    };
-    Failure::new(format!("Unsupported parameters: {name}. {hint}")).at(name)
+/// The refusal of options that a module does not have.
+fn unknown_options(names: &[String], module: &str, specs: &[ArgSpec]) -> Failure {
+    let visible = |spec: &&ArgSpec| !spec.name.starts_with('_') && !spec.name.starts_with("content_");
+    let mut supported: Vec<String> = specs.iter().filter(visible).map(|spec| spec.name.to_owned()).collect();
+    supported.sort_unstable();
+    let mut aliases: Vec<&str> = specs.iter().flat_map(|spec| spec.aliases.iter().copied()).collect();
+    aliases.sort_unstable();
+    let aliases = if aliases.is_empty() { String::new() } else { format!(" ({})", aliases.join(", ")) };
+    let (listed, supported) = (names.join(", "), supported.join(", "));
+    let mut message =
+        format!("Unsupported parameters for ({module}) module: {listed}. Supported parameters include: {supported}{aliases}.");
+    let known = || specs.iter().flat_map(|spec| std::iter::once(spec.name).chain(spec.aliases.iter().copied()));
+    if let [only] = names
+        && let Some(close) = closest(only, known())
+    {
+        message.push_str(&format!(" Did you mean `{close}`?"));
+    }
+    Failure::new(message).at(names[0].clone())
 }
 
 fn check_rule(rule: &Rule, values: &Map, given: &dyn Fn(&str) -> bool) -> Result<(), Failure> {

@@ -47,7 +47,7 @@ pub trait FromArg: Sized {
     /// Whether an explicit null means something else than "not given".
     const TAKES_NULL: bool = false;
 
-    /// Converts what was given; the error completes the sentence "argument `x` …".
+    /// Converts what was given; the error completes the sentence "argument 'x' …", in Ansible's words.
     fn from_arg(value: &Value) -> Result<Self, String>;
 
     /// What the option is when it was not given; `None`: it must be given.
@@ -56,9 +56,20 @@ pub trait FromArg: Sized {
     }
 }
 
-fn refused(value: &Value, wanted: &str) -> String {
-    format!("is `{}` ({}), which is not {wanted}", value.to_text(), value.type_name())
+fn refused(value: &Value, kind: ArgKind, why: impl std::fmt::Display) -> String {
+    format!("is of type {} and we were unable to convert to {}: {why}", value.type_name(), kind.name())
 }
+
+fn unconverted(value: &Value, kind: ArgKind, wanted: &str) -> String {
+    refused(value, kind, format!("<class '{}'> cannot be converted to {wanted}", value.type_name()))
+}
+
+fn not_a_number(value: &Value) -> String {
+    refused(value, ArgKind::Int, format!("\"{}\" cannot be converted to an int", value.to_repr()))
+}
+
+/// As Ansible lists them.
+const BOOLEANS: &str = "0, 1, 'y', '1', 'no', 'f', 't', 'false', 'n', 'on', 'true', '0', 'yes', 'off'";
 
 impl FromArg for String {
     const KIND: ArgKind = ArgKind::Text;
@@ -76,7 +87,10 @@ impl FromArg for bool {
     const KIND: ArgKind = ArgKind::Bool;
 
     fn from_arg(value: &Value) -> Result<Self, String> {
-        truth(value).ok_or_else(|| refused(value, "a boolean; write true or false"))
+        truth(value).ok_or_else(|| {
+            let why = format!("The value {} is not a valid boolean. Valid booleans include: {BOOLEANS}", value.to_repr());
+            refused(value, ArgKind::Bool, why)
+        })
     }
 }
 
@@ -87,8 +101,8 @@ impl FromArg for i64 {
         match value {
             Value::Int(number) => Ok(*number),
             Value::Float(number) if number.fract() == 0.0 => Ok(*number as i64),
-            Value::Str(text) => text.trim().parse().map_err(|_| refused(value, "a whole number")),
-            _ => Err(refused(value, "a whole number")),
+            Value::Str(text) => text.trim().parse().map_err(|_| not_a_number(value)),
+            _ => Err(not_a_number(value)),
         }
     }
 }
@@ -97,7 +111,7 @@ impl FromArg for u32 {
     const KIND: ArgKind = ArgKind::Int;
 
     fn from_arg(value: &Value) -> Result<Self, String> {
-        i64::from_arg(value)?.try_into().map_err(|_| refused(value, "a number from 0 on"))
+        i64::from_arg(value)?.try_into().map_err(|_| refused(value, ArgKind::Int, "it must be a number from 0 on"))
     }
 }
 
@@ -105,7 +119,7 @@ impl FromArg for u64 {
     const KIND: ArgKind = ArgKind::Int;
 
     fn from_arg(value: &Value) -> Result<Self, String> {
-        i64::from_arg(value)?.try_into().map_err(|_| refused(value, "a number from 0 on"))
+        i64::from_arg(value)?.try_into().map_err(|_| refused(value, ArgKind::Int, "it must be a number from 0 on"))
     }
 }
 
@@ -116,8 +130,8 @@ impl FromArg for f64 {
         match value {
             Value::Float(number) => Ok(*number),
             Value::Int(number) => Ok(*number as f64),
-            Value::Str(text) => text.trim().parse().map_err(|_| refused(value, "a number")),
-            _ => Err(refused(value, "a number")),
+            Value::Str(text) => text.trim().parse().map_err(|_| unconverted(value, ArgKind::Float, "a float")),
+            _ => Err(unconverted(value, ArgKind::Float, "a float")),
         }
     }
 }
@@ -173,7 +187,8 @@ impl FromArg for Map {
                 .filter_map(|pair| pair.split_once('='))
                 .map(|(key, value)| (key.trim(), value.trim()))
                 .collect()),
-            _ => Err(refused(value, "a mapping")),
+            Value::Str(_) => Err(refused(value, ArgKind::Mapping, "dictionary requested, could not parse JSON or key=value")),
+            _ => Err(unconverted(value, ArgKind::Mapping, "a dict")),
         }
     }
 }
@@ -188,7 +203,7 @@ impl<T: FromArg> FromArg for Vec<T> {
             Value::List(items) => items.iter().map(T::from_arg).collect(),
             Value::Str(text) => text.split(',').map(|item| T::from_arg(&item.trim().into())).collect(),
             Value::Int(_) | Value::Float(_) => Ok(vec![T::from_arg(value)?]),
-            _ => Err(refused(value, "a list")),
+            _ => Err(unconverted(value, ArgKind::List, "a list")),
         }
     }
 }

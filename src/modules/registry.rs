@@ -39,7 +39,7 @@ fn run<M: Module>(values: Map, sys: &mut System) -> Result<Output> {
     let mut values = expand_paths(values, &M::Args::specs(), sys)?;
     // `_raw_params` is the free form; modules that have none get it from nobody.
     values.remove("_uses_shell");
-    match M::run(M::Args::parse(values)?, sys) {
+    match M::run(M::Args::parse(values, M::NAME.rsplit('.').next().unwrap_or(M::NAME))?, sys) {
         Ok(mut output) => {
             add_lines(&mut output.values);
             add_path_info(&mut output.values, sys);

@@ -139,7 +139,7 @@ impl System {
         if self.packages_are_planned() && owner.parse::<u32>().is_err() {
             return Ok(ID_AFTER_APPLY);
         }
-        owner.parse().map_err(|_| Failure::new(format!("there is no user `{owner}` on this host")).at("owner"))
+        owner.parse().map_err(|_| Failure::new(format!("chown failed: failed to look up user {owner}")).at("owner"))
     }
 
     /// The gid that a `group` option means: a name, or a number.
@@ -150,7 +150,7 @@ impl System {
         if self.packages_are_planned() && group.parse::<u32>().is_err() {
             return Ok(ID_AFTER_APPLY);
         }
-        group.parse().map_err(|_| Failure::new(format!("there is no group `{group}` on this host")).at("group"))
+        group.parse().map_err(|_| Failure::new(format!("chgrp failed: failed to look up group {group}")).at("group"))
     }
 
     /// In check mode, tells of accounts that the host does not have (yet): the real run may make them before.

@@ -215,10 +215,13 @@ fn own(path: &Path, uid: u32, gid: u32) -> io::Result<()> {
     lchown(path, Some(uid), Some(gid))
 }
 
-/// Gives a file that will take another's place the owner of that, as far as this account may: the folder allows it to be replaced all the same.
-fn keep_owner(path: &Path, uid: u32, gid: u32) -> io::Result<()> {
-    match own(path, uid, gid) {
-        Err(error) if error.raw_os_error() == Some(rustix::io::Errno::PERM.raw_os_error()) => Ok(()),
+/// Gives a file that will take another's place its owner. An owner that is only kept may be lost: the folder allows the file to be replaced
+/// all the same. One that the file did not have must be had.
+fn keep_owner(old: &Path, new: &Path, uid: u32, gid: u32) -> io::Result<()> {
+    use std::os::unix::fs::MetadataExt;
+    let is_kept = || fs::symlink_metadata(old).is_ok_and(|found| (found.uid(), found.gid()) == (uid, gid));
+    match own(new, uid, gid) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied && is_kept() => Ok(()),
         other => other,
     }
 }
@@ -227,7 +230,7 @@ fn replace(path: &Path, content: &[u8], mode: u32, uid: u32, gid: u32) -> io::Re
     via_fresh_name(path, |fresh| {
         let mut file = create_new(fresh)?;
         file.write_all(content)?;
-        keep_owner(fresh, uid, gid)?;
+        keep_owner(path, fresh, uid, gid)?;
         keep_extended_attributes(path, fresh)?;
         file.set_permissions(fs::Permissions::from_mode(mode))?;
         file.sync_all()

@@ -103,6 +103,24 @@ impl Templar {
         run().map_err(|fault| fault.into_error(&Span::origin("<lookup>")))
     }
 
+    /// A lookup whose terms stand in source: each is rendered when the lookup looks at it, which may be never.
+    ///
+    /// # Errors
+    /// As the lookup's.
+    pub fn lookup_of(&self, name: &str, terms: &Node, options: Map, context: &Context) -> Result<Vec<Value>, Error> {
+        let scope = Scope::new(self.clone(), context.clone());
+        let run = || {
+            let terms = match scope.node(terms)? {
+                Val::List(list) => list.items()?,
+                other => vec![other],
+            };
+            let mut arguments = arguments::Arguments::of(terms);
+            arguments.named = options.iter().map(|(key, value)| (key.to_string().into(), Val::from_value(value))).collect();
+            lookups::run(name, arguments, &scope)?.iter().map(Val::to_value).collect::<Outcome<Vec<Value>>>()
+        };
+        run().map_err(|fault| fault.into_error(&terms.span))
+    }
+
     fn finish(&self, value: Outcome<Val>, span: &Span) -> Result<Value, Error> {
         value.and_then(|value| value.to_value()).map_err(|fault| fault.into_error(span))
     }

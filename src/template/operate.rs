@@ -222,7 +222,12 @@ pub(crate) fn subscript(value: &Val, key: &Val) -> Outcome<Option<Val>> {
             Some(index) => list.get(index),
             None => Ok(None),
         },
-        Val::Tuple(items) => Ok(index(items.len(), key).and_then(|index| items.get(index)).cloned()),
+        Val::Tuple(items) => match (key.as_str(), items.len()) {
+            // The pairs that `groupby` gives have names.
+            (Some("grouper"), 2) => Ok(items.first().cloned()),
+            (Some("list"), 2) => Ok(items.get(1).cloned()),
+            _ => Ok(index(items.len(), key).and_then(|index| items.get(index)).cloned()),
+        },
         Val::Str(text) => {
             if text.is_ascii() {
                 return Ok(index(text.len(), key).and_then(|index| text.get(index..=index)).map(Val::str));

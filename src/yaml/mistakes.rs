@@ -11,7 +11,8 @@ use super::compose::CORE;
 static TAG_AND_COMMA: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"![^\s,\[\]{}]*,").expect("a constant pattern"));
 
 pub(super) fn duplicate(key: &Node, first: &Span) -> Diagnostic {
-    Diagnostic::warning(format!("the key `{}` stands twice in this mapping, and the last one counts", key.to_key()))
+    // Ansible's own words: scripts look for them.
+    Diagnostic::warning(format!("Found duplicate mapping key '{}'. Using last defined value only.", key.to_key()))
         .label(&key.span, "this one counts")
         .label(first, "this one is lost")
 }

@@ -12,6 +12,11 @@ use crate::system::Checksum;
 
 /// `fetch`: a file of the host's comes here, below a folder of its own unless `flat`.
 pub async fn fetch(call: &Call<'_>) -> Outcome {
+    for (name, what) in [("src", "source"), ("dest", "dest")] {
+        if call.args.get(name).is_some_and(|value| !value.is_null() && value.as_str().is_none()) {
+            return call.wrong(name, format!("Invalid type supplied for {what} option, it must be a string"));
+        }
+    }
     let (Some(src), Some(dest)) = (call.text("src"), call.text("dest")) else { return Outcome::failed("src and dest are required") };
     if call.check {
         let mut outcome = Outcome::message("check mode not (yet) supported for this module");
@@ -57,7 +62,15 @@ fn store(call: &Call<'_>, src: &str, dest: &str, slurped: &Outcome) -> Outcome {
         (true, false) => PathBuf::from(dest),
         (false, _) => PathBuf::from(dest).join(call.scope.host.name.as_ref()).join(beneath(src)),
     };
+    let is_flat = call.flag("flat", false);
     let target = if target.is_absolute() { target } else { call.run.playbook_folder(&call.cursor.play.file).join(target) };
+    if !is_flat && target.is_dir() {
+        let message = format!(
+            "calculated dest '{}' is an existing directory, use another path that does not point to an existing directory",
+            target.display()
+        );
+        return call.wrong("dest", message);
+    }
     let checksum = hex::encode(Sha1::digest(&content));
     let old = std::fs::read(&target).ok();
     let same = old.as_ref().is_some_and(|old| Sha256::digest(old) == Sha256::digest(&content));

@@ -67,6 +67,7 @@ pub async fn run(call: &Call<'_>) -> Option<Outcome> {
         "include_role" => include::role(call),
         "include_tasks" => include::tasks(call),
         "include_vars" => vars::include_vars(call),
+        "package" => package(call).await,
         "pause" => pause::pause(call).await,
         "reboot" => wait::reboot(call).await,
         "script" => files::script(call).await,
@@ -78,6 +79,19 @@ pub async fn run(call: &Call<'_>) -> Option<Outcome> {
         "wait_for_connection" => wait::wait_for_connection(call).await,
         _ => return None,
     })
+}
+
+/// `package`: with the manager that a variable names, where the task names none.
+async fn package(call: &Call<'_>) -> Outcome {
+    let mut args = call.args.clone();
+    if call.text("use").is_none_or(|manager| manager == "auto") {
+        match call.variable("ansible_package_use") {
+            Ok(Some(manager)) => drop(args.insert("use", manager)),
+            Ok(None) => {}
+            Err(error) => return Outcome::error(error),
+        }
+    }
+    call.module("ansible.builtin.package", args).await
 }
 
 /// Options of the actions that no module declares; other actions check theirs themselves.

@@ -159,7 +159,10 @@ pub fn modify(args: &UserArgs, found: &system::User, sys: &mut System) -> Result
         command = command.arg("-s").arg(&shell);
         user.shell = shell;
     }
-    if let Some(days) = expiry(args).filter(|days| *days != found.expires.unwrap_or(-1)) {
+    // Without an entry in `/etc/shadow` nothing says when the account expires: usermod makes one.
+    let has_shadow = found.password.is_some();
+    if let Some(days) = expiry(args).filter(|days| !has_shadow || *days != found.expires.unwrap_or(-1)) {
+        user.password = user.password.or_else(|| Some(String::new()));
         command = command.arg("-e").arg(if days < 0 { expiry_text(days) } else { day(days) });
         user.expires = Some(days).filter(|days| *days >= 0);
     }

@@ -40,6 +40,9 @@ mod tests {
     #[test]
     fn an_option_it_does_not_have_is_named_with_the_one_that_was_meant() {
         let mut machine = Machine::new(Overlay::empty());
-        assert_eq!(machine.refusal("ping: { dta: x }"), "Unsupported parameters: dta. did you mean `data`?");
+        assert_eq!(
+            machine.refusal("ping: { dta: x }"),
+            "Unsupported parameters for (ping) module: dta. Supported parameters include: data. Did you mean `data`?"
+        );
     }
 }

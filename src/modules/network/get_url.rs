@@ -214,7 +214,7 @@ fn digest_for(name: &str, text: &str) -> Option<String> {
 /// What a URL gives, for modules that take a URL among other sources.
 pub fn download(url: &str, validate_certs: bool, sys: &mut System) -> Result<Vec<u8>> {
     use crate::modules::ModuleArgs;
-    let options = HttpOptions::parse([("validate_certs", Value::Bool(validate_certs))].into_iter().collect())?;
+    let options = HttpOptions::parse([("validate_certs", Value::Bool(validate_certs))].into_iter().collect(), "get_url")?;
     let response = Request::get(url).send(&options, sys)?;
     match response.status {
         200 => Ok(response.body),

@@ -383,7 +383,7 @@ mod tests {
     fn options(force_basic_auth: bool) -> HttpOptions {
         use crate::modules::ModuleArgs;
         let given: [(&str, bool); 2] = [("use_proxy", false), ("force_basic_auth", force_basic_auth)];
-        HttpOptions::parse(given.into_iter().collect()).expect("reads")
+        HttpOptions::parse(given.into_iter().collect(), "uri").expect("reads")
     }
 
     fn sent(request: Request, force_basic_auth: bool) -> Response {

@@ -236,7 +236,7 @@ mod tests {
 
     fn words(options: &[(&str, Value)]) -> String {
         let given = options.iter().cloned().collect();
-        rule_words(&RuleOptions::parse(given).expect("reads"), false).expect("is a rule").join(" ")
+        rule_words(&RuleOptions::parse(given, "iptables").expect("reads"), false).expect("is a rule").join(" ")
     }
 
     #[test]

@@ -86,19 +86,34 @@ impl<'l> Key<'l> {
         (!hosts.starts_with('#')).then_some(Key { marker, hosts, kind, blob })
     }
 
-    /// Whether it stands under this name: plainly, in a list, or hashed.
+    /// Whether it stands under this name: plainly, by a pattern, in a list, or hashed.
     fn is_of(&self, host: &str) -> bool {
         match self.hosts.strip_prefix("|1|") {
             Some(hashed) => hashed.split_once('|').is_some_and(|(salt, hash)| {
                 let decode = |text: &str| base64::engine::general_purpose::STANDARD.decode(text).ok();
                 decode(salt).zip(decode(hash)).is_some_and(|(salt, hash)| hash_of(host, &salt) == hash)
             }),
-            None => self.hosts.split(',').any(|name| name.eq_ignore_ascii_case(host)),
+            None => {
+                let matches = |pattern: &str| matches_name(pattern.to_lowercase().as_bytes(), host.as_bytes());
+                let (except, of): (Vec<&str>, Vec<&str>) = self.hosts.split(',').partition(|pattern| pattern.starts_with('!'));
+                of.into_iter().any(matches) && !except.into_iter().any(|pattern| matches(&pattern[1..]))
+            }
         }
     }
 
     fn same_key(&self, other: &Key<'_>) -> bool {
         (self.marker, self.kind, self.blob) == (other.marker, other.kind, other.blob)
+    }
+}
+
+/// A name against a pattern of OpenSSH: `*` is any text, `?` any character.
+fn matches_name(pattern: &[u8], name: &[u8]) -> bool {
+    match (pattern, name) {
+        ([], []) => true,
+        ([b'*', rest @ ..], _) => (0..=name.len()).any(|skipped| matches_name(rest, &name[skipped..])),
+        ([b'?', rest @ ..], [_, others @ ..]) => matches_name(rest, others),
+        ([letter, rest @ ..], [other, others @ ..]) if letter == other => matches_name(rest, others),
+        _ => false,
     }
 }
 
@@ -127,21 +142,23 @@ fn wanted(args: &KnownHostsArgs, host: &str) -> Result<Option<(String, String)>>
     Ok(Some((given.replacen(key.hosts, &hashed, 1), given.to_owned())))
 }
 
-/// The file with the key in it: a key of the same type under this name is replaced, where it stands.
+/// The file with the key in it: the same key is left alone, another of its type under this name gives way. Keys of authorities and those that
+/// were revoked only ever go when they are named themselves.
 fn with_key(old: &str, host: &str, line: &str, given: &str) -> String {
     let Some(wanted) = Key::read(given) else { return old.to_owned() };
-    let of_host = |text: &&str| Key::read(text).is_some_and(|key| key.is_of(host));
-    let written_as_asked = |text: &str| Key::read(text).is_some_and(|key| key.hosts.starts_with("|1|") == line.contains("|1|"));
-    let is_there = |text: &str| Key::read(text).is_some_and(|key| key.same_key(&wanted)) && written_as_asked(text);
-    if old.lines().filter(of_host).any(is_there) {
-        return old.to_owned();
-    }
+    let is_hashed = |key: &Key<'_>| key.hosts.starts_with("|1|");
+    let wants_hash = Key::read(line).as_ref().is_some_and(is_hashed);
     let mut out: Vec<&str> = old.lines().collect();
-    let replaced = out
-        .iter()
-        .position(|text| of_host(text) && Key::read(text).is_some_and(|key| key.kind == wanted.kind && key.marker == wanted.marker));
-    if let Some(at) = replaced {
-        out.remove(at);
+    for (at, text) in old.lines().enumerate() {
+        let Some(key) = Key::read(text).filter(|key| key.is_of(host)) else { continue };
+        let same_hosts = if is_hashed(&key) { wants_hash } else { !wants_hash && key.hosts == wanted.hosts };
+        if same_hosts && key.same_key(&wanted) {
+            return old.to_owned();
+        }
+        if key.marker.is_none() && key.kind == wanted.kind {
+            out.remove(at);
+            break;
+        }
     }
     out.push(line);
     out.join("\n") + "\n"
@@ -174,6 +191,21 @@ mod tests {
         let before = "a ssh-rsa 1\ngit.example ssh-rsa OLD\n";
         assert_eq!(run(before, "name: git.example, key: git.example ssh-rsa NEW"), "a ssh-rsa 1\ngit.example ssh-rsa NEW\n");
         assert_eq!(run("a ssh-rsa 1\n", "name: a, key: a ssh-ed25519 2"), "a ssh-rsa 1\na ssh-ed25519 2\n");
+    }
+
+    #[test]
+    fn keys_of_authorities_stay_beside_each_other() {
+        let before = "@cert-authority *.example ssh-ed25519 1\n";
+        let ca = run(before, "name: '*.example', key: '@cert-authority *.example ssh-ed25519 2'");
+        assert_eq!(ca, "@cert-authority *.example ssh-ed25519 1\n@cert-authority *.example ssh-ed25519 2\n");
+        assert_eq!(run(before, "name: a.example, key: a.example ssh-ed25519 3"), format!("{before}a.example ssh-ed25519 3\n"));
+    }
+
+    #[test]
+    fn a_key_that_a_pattern_gives_to_the_name_gives_way() {
+        assert_eq!(run("*.example ssh-rsa 1\n", "name: a.example, key: a.example ssh-rsa 2"), "a.example ssh-rsa 2\n");
+        let others = "*.example,!a.example ssh-rsa 1\n";
+        assert_eq!(run(others, "name: a.example, key: a.example ssh-rsa 2"), format!("{others}a.example ssh-rsa 2\n"));
     }
 
     #[test]

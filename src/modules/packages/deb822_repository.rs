@@ -165,7 +165,6 @@ fn render(args: &Deb822Args, key: Option<&Key>) -> String {
         Key::Text(text) => text.clone(),
     });
     let fields = [
-        ("X-Repolib-Name", Some(args.name.clone())),
         ("Allow-Downgrade-To-Insecure", flag(args.allow_downgrade_to_insecure)),
         ("Allow-Insecure", flag(args.allow_insecure)),
         ("Allow-Weak", flag(args.allow_weak)),
@@ -178,6 +177,7 @@ fn render(args: &Deb822Args, key: Option<&Key>) -> String {
         ("Enabled", flag(args.enabled)),
         ("InRelease-Path", args.inrelease_path.clone()),
         ("Languages", words(&args.languages)),
+        ("X-Repolib-Name", Some(args.name.clone())),
         ("PDiffs", flag(args.pdiffs)),
         ("Signed-By", signed),
         ("Suites", words(&args.suites)),
@@ -206,7 +206,7 @@ mod tests {
         let path = ran.output.values.text("dest").unwrap_or_default().to_owned();
         assert_eq!(path, "/etc/apt/sources.list.d/my-repo.sources");
         let text = machine.sys.query_text(Path::new(&path)).expect("is there");
-        let expected = "X-Repolib-Name: My Repo\nComponents: main\nEnabled: yes\nSigned-By: /etc/k.asc\nSuites: trixie\nTypes: deb\nURIs: https://a.example.org\n";
+        let expected = "Components: main\nEnabled: yes\nX-Repolib-Name: My Repo\nSigned-By: /etc/k.asc\nSuites: trixie\nTypes: deb\nURIs: https://a.example.org\n";
         assert_eq!(text, expected);
         assert_eq!(machine.task("deb822_repository: { name: My Repo, state: absent }").expect("runs").effects.len(), 1);
     }

@@ -23,7 +23,7 @@ impl Module for AnyPackage {
     fn run(args: PackageArgs, sys: &mut System) -> Result<Output> {
         match args.r#use.as_str() {
             "auto" | "apt" | "ansible.builtin.apt" | "ansible.legacy.apt" => apply(args.apt, sys),
-            other => Err(Failure::new(format!("package manager `{other}` is not supported; hosts with apt are")).at("use")),
+            other => Err(Failure::new(format!("Could not find a matching action for the \"{other}\" package manager.")).at("use")),
         }
     }
 }
@@ -37,6 +37,6 @@ mod tests {
     fn it_is_apt_under_another_name() {
         let mut machine = Machine::new(Overlay::empty().with_package("nginx", "1.22"));
         assert_eq!(machine.task("package: { name: nginx, state: present }").expect("runs").effects, []);
-        assert!(machine.refusal("package: { name: nginx, use: dnf }").contains("`dnf` is not supported"));
+        assert!(machine.refusal("package: { name: nginx, use: dnf }").contains("matching action for the \"dnf\" package manager"));
     }
 }

@@ -60,7 +60,15 @@ fn variable_names(terms: Vec<Val>, _: Options, scope: &Arc<Scope>) -> Outcome<Ve
     let names = scope.context.variables.names();
     let mut found = Vec::new();
     for term in terms {
-        let pattern = regex::compile(&term.text()?, false, false)?;
+        let Val::Str(text) = &term else {
+            let (text, kind) = (term.text()?, term.type_name());
+            return Err(Fault::failed(format!("Invalid setting identifier, \"{text}\" is not a string, it is a <class '{kind}'>")));
+        };
+        let unusable = |fault: Fault| match text.starts_with(['*', '+', '?']) {
+            true => Fault::failed(format!("Unable to use \"{text}\" as a search parameter: nothing to repeat at position 0")),
+            false => Fault::failed(format!("Unable to use \"{text}\" as a search parameter: {}", fault.message())),
+        };
+        let pattern = regex::compile(text, false, false).map_err(unusable)?;
         for name in &names {
             if regex::is_match(&pattern, name)? {
                 found.push(Val::str(name.as_str()));

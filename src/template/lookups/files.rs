@@ -46,6 +46,20 @@ pub(crate) fn read(scope: &Scope, path: &Path) -> Outcome<Arc<str>> {
     Ok(text)
 }
 
+/// The same in another encoding than UTF-8.
+pub(crate) fn read_in(scope: &Scope, path: &Path, encoding: &str) -> Outcome<Arc<str>> {
+    let name: String = encoding.to_ascii_lowercase().chars().filter(char::is_ascii_alphanumeric).collect();
+    match name.as_str() {
+        "utf8" | "u8" => read(scope, path),
+        "iso88591" | "latin1" | "l1" => {
+            let bytes = std::fs::read(path).map_err(|error| Fault::failed(format!("`{}` cannot be read: {error}", path.display())))?;
+            // Every byte is the character of its number.
+            Ok(bytes.into_iter().map(char::from).collect::<String>().into())
+        }
+        _ => Err(Fault::failed(format!("unknown encoding: {encoding}")).help("utf-8 and iso-8859-1 are known")),
+    }
+}
+
 fn texts(terms: &[Val]) -> Outcome<Vec<Arc<str>>> {
     terms.iter().map(|term| term.clone().present()?.text()).collect()
 }
@@ -185,7 +199,10 @@ fn candidates(terms: &[Val], paths: &[Val], drop_undefined: bool, skip: &mut boo
                 if let Some(value) = part("skip")? {
                     *skip = value.truth()?;
                 }
-                let files = part("files")?.map_or(Ok(Vec::new()), |files| split(&files))?;
+                let files = match part("files")? {
+                    Some(Val::Missing(fault)) if drop_undefined && fault.is_undefined() => continue,
+                    files => files.map_or(Ok(Vec::new()), |files| split(&files))?,
+                };
                 let own_paths = part("paths")?.map_or(Ok(paths.to_vec()), |paths| split(&paths))?;
                 candidates(&files, &own_paths, drop_undefined, skip, names)?;
             }

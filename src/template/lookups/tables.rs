@@ -18,10 +18,18 @@ fn option(options: &Options, pairs: &[(String, String)], name: &str, usual: &str
     Ok(options.text(name)?.unwrap_or_else(|| usual.into()))
 }
 
+const CSV_OPTIONS: &[&str] = &["col", "default", "delimiter", "encoding", "file", "keycol"];
+
 fn csv_file(terms: Vec<Val>, options: Options, scope: &Arc<Scope>) -> Outcome<Vec<Val>> {
     let mut found = Vec::new();
     for term in terms {
         let (key, pairs) = parameters::parse(&term.text()?);
+        if key.is_empty() {
+            return Err(Fault::failed("Search key is required but was not found"));
+        }
+        if let Some((unknown, _)) = pairs.iter().find(|(name, _)| !CSV_OPTIONS.contains(&name.as_str())) {
+            return Err(Fault::failed(format!("{unknown} is not a valid option")).did_you_mean(unknown, CSV_OPTIONS.iter().copied()));
+        }
         let option = |name: &str, usual: &str| option(&options, &pairs, name, usual);
         let delimiter = match option("delimiter", "TAB")?.as_ref() {
             "TAB" | "\\t" | "\t" => '\t',
@@ -33,7 +41,11 @@ fn csv_file(terms: Vec<Val>, options: Options, scope: &Arc<Scope>) -> Outcome<Ve
         };
         let (value_column, key_column) = (column("col", "1")?, column("keycol", "0")?);
         let name = option("file", "ansible.csv")?;
-        let text = files::read(scope, &files::find(scope, "files", &name)?)?;
+        let path = files::find(scope, "files", &name).map_err(|fault| {
+            let words = format!("{}: No such file or directory", fault.message());
+            Fault::failed(words)
+        })?;
+        let text = files::read_in(scope, &path, &option("encoding", "utf-8")?)?;
         let row = rows(&text, delimiter).into_iter().find(|row| row.get(key_column).is_some_and(|cell| *cell == key));
         match row {
             Some(row) => {
@@ -87,7 +99,7 @@ fn ini(terms: Vec<Val>, options: Options, scope: &Arc<Scope>) -> Outcome<Vec<Val
         let is_properties = option("type", "ini")?.as_ref() == "properties";
         let case_sensitive = flag(&option("case_sensitive", "false")?);
         let name = option("file", "ansible.ini")?;
-        let text = files::read(scope, &files::find(scope, "files", &name)?)?;
+        let text = files::read_in(scope, &files::find(scope, "files", &name)?, &option("encoding", "utf-8")?)?;
         let wanted = if is_properties { "java_properties".into() } else { option("section", "global")? };
         let sections = sections(&text, is_properties, case_sensitive);
         let section = sections.iter().find(|(name, _)| *name == wanted.as_ref());

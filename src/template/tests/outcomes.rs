@@ -154,8 +154,7 @@ fn truthy(arguments: Arguments) -> Outcome<bool> {
 fn not_a_number(arguments: Arguments) -> Outcome<bool> {
     let bound = arguments.bind(["x"])?;
     let value = bound.required(0)?;
-    let number = number::of(value).ok_or_else(|| Fault::failed(format!("a number is expected, not `{}`", value.type_name())))?;
-    Ok(number.float().is_nan())
+    Ok(number::of(value).is_some_and(|number| number.float().is_nan()))
 }
 
 fn subset(arguments: Arguments, reversed: bool) -> Outcome<bool> {

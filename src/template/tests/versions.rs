@@ -12,9 +12,9 @@ pub(crate) const TESTS: &[Test] =
 fn version(arguments: Arguments) -> Outcome<bool> {
     let bound = arguments.bind(["value", "version", "operator", "strict", "version_type"])?;
     let (left, right) = (bound.text(0)?, bound.text(1)?);
-    for text in [&left, &right] {
+    for (text, what) in [(&left, "Input version value"), (&right, "Version parameter to compare against")] {
         if text.is_empty() {
-            return Err(Fault::failed("an empty text is no version"));
+            return Err(Fault::failed(format!("{what} cannot be empty")));
         }
     }
     let kind = bound.some_text(4)?;

@@ -263,7 +263,7 @@ mod tests {
         let mut machine = Machine::new(Overlay::empty());
         let login = "auth_keycloak_url: 'http://127.0.0.1:9', auth_client_id: a, auth_client_secret: b";
         let refusal = machine.refusal(&format!("community.general.keycloak_role: {{ {login}, name: a, descripton: x }}"));
-        assert!(refusal.contains("did you mean `description`?"), "{refusal}");
+        assert!(refusal.contains("Did you mean `description`?"), "{refusal}");
         let refusal = machine.refusal(&format!("community.general.keycloak_role: {{ {login}, name: a }}"));
         assert!(refusal.contains("does not answer"), "{refusal}");
         let refusal = machine.refusal(&format!("community.general.keycloak_clienttemplate: {{ {login}, name: a }}"));

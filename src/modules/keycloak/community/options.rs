@@ -140,7 +140,7 @@ impl Fields {
                 }
                 continue;
             }
-            let value = converted(&value, spec).map_err(|why| Failure::new(format!("argument `{}` {why}", spec.name)).at(spec.name))?;
+            let value = converted(&value, spec).map_err(|why| Failure::new(format!("argument '{}' {why}", spec.name)).at(spec.name))?;
             fields.insert(spec.name, value);
         }
         Ok(Fields(fields))
