@@ -99,7 +99,7 @@ fn wrong_include(task: &Task) -> Option<Diagnostic> {
         .options
         .iter()
         .map(|(name, _)| name.as_str())
-        .filter(|name| !known.contains(name) && !(is_include && *name == "apply"))
+        .filter(|name| !(known.contains(name) || is_include && *name == "apply"))
         .collect();
     if !unknown.is_empty() {
         return wrong(format!("Invalid options for {action}: {}", unknown.join(",")));
