@@ -98,6 +98,7 @@ async fn package(call: &Call<'_>) -> Outcome {
 const OPTIONS: &[(&str, &[&str])] = &[
     ("fail", &["msg"]),
     ("group_by", &["key", "parents"]),
+    ("pause", &["echo", "minutes", "prompt", "seconds"]),
     (
         "reboot",
         &[
@@ -126,7 +127,15 @@ fn refused(call: &Call<'_>) -> Option<Outcome> {
     let (_, known) = OPTIONS.iter().find(|(action, _)| *action == short)?;
     let unknown: Vec<String> = call.args.keys().map(ToString::to_string).filter(|option| !known.contains(&option.as_str())).collect();
     let first = unknown.first()?;
-    Some(call.wrong(first, format!("Invalid options for {name}: {}", unknown.join(","))))
+    let message = match short {
+        // ansible-core checks this one as it checks modules.
+        "pause" => {
+            let (unknown, known) = (unknown.join(", "), known.join(", "));
+            format!("Unsupported parameters for ({name}) module: {unknown}. Supported parameters include: {known}.")
+        }
+        _ => format!("Invalid options for {name}: {}", unknown.join(",")),
+    };
+    Some(call.wrong(first, message))
 }
 
 /// Options that some actions evaluate themselves: bare expressions, or values that are kept as source.
