@@ -87,7 +87,7 @@ enum Outcome {
     /// Worth another try, after so many seconds where the server names them.
     Again(Error, Option<u64>),
     /// Nobody listens, or only a proxy answers: it restarts.
-    Away(Error),
+    Away(Error, Option<u64>),
     Failed(Error),
 }
 
@@ -198,7 +198,7 @@ impl Client {
                 Outcome::Done(answer) => return Ok(answer),
                 Outcome::Failed(error) => return Err(error),
                 Outcome::Again(error, after) => (error, ATTEMPTS, after),
-                Outcome::Away(error) => (error, AWAY_ATTEMPTS, None),
+                Outcome::Away(error, after) => (error, AWAY_ATTEMPTS, after),
             };
             attempt += 1;
             if attempt >= most {
@@ -214,7 +214,7 @@ impl Client {
     async fn attempt(&self, method: &Method, path: &str, body: Option<&Json>) -> Outcome {
         let token = match self.inner.tokens.get(&self.inner.http).await {
             Ok(token) => token,
-            Err(error) if self.has_answered() && error.is_away() => return Outcome::Away(error),
+            Err(error) if self.has_answered() && error.is_away() => return Outcome::Away(error, None),
             Err(error) => return Outcome::Failed(error),
         };
         let answer = match self.send(method, path, body, &token).await {
@@ -228,7 +228,7 @@ impl Client {
                 // A POST whose answer is lost may have been carried out: only a new reading can tell.
                 let repeat = sent && *method != Method::POST && !cause.is_timeout();
                 return match (repeat, !sent && self.has_answered()) {
-                    (_, true) => Outcome::Away(error),
+                    (_, true) => Outcome::Away(error, None),
                     (true, false) => Outcome::Again(error, None),
                     (false, false) => Outcome::Failed(error),
                 };
@@ -247,8 +247,8 @@ impl Client {
         // A POST that a proxy gave up on may have been carried out all the same.
         let repeatable = *method != Method::POST;
         match answer.status {
-            503 if answer.retry_after.is_none() && self.has_answered() => Outcome::Away(error),
-            502 | 504 if repeatable && self.has_answered() => Outcome::Away(error),
+            503 if self.has_answered() => Outcome::Away(error, answer.retry_after),
+            502 | 504 if repeatable && self.has_answered() => Outcome::Away(error, answer.retry_after),
             429 | 503 => Outcome::Again(error, answer.retry_after),
             502 | 504 if repeatable => Outcome::Again(error, answer.retry_after),
             // A reading that failed inside the server; a write that did is for the caller to look at.

@@ -71,17 +71,20 @@ impl TokenSource {
     }
 
     async fn fetch(&self, http: &reqwest::Client) -> Result<Token> {
-        let mut last = None;
-        for attempt in 0..5u32 {
-            if attempt > 0 {
-                tokio::time::sleep(Duration::from_millis(150 << attempt)).await;
-            }
-            match self.fetch_once(http).await {
-                Err(error) if worth_another_try(&error) => last = Some(error),
+        let mut attempt = 0u32;
+        loop {
+            let error = match self.fetch_once(http).await {
+                Err(error) if worth_another_try(&error) => error,
                 other => return other,
+            };
+            attempt += 1;
+            // A server that has just become ready answers 503 for a while.
+            let most = if matches!(error, Error::Html { status: 503, .. }) { 12 } else { 5 };
+            if attempt >= most {
+                return Err(error);
             }
+            tokio::time::sleep(Duration::from_millis(150 << attempt.min(5))).await;
         }
-        Err(last.unwrap_or_else(|| Error::Url(self.account.token_url.clone())))
     }
 
     async fn fetch_once(&self, http: &reqwest::Client) -> Result<Token> {

@@ -28,6 +28,7 @@ type Claim = (&'static str, fn(&Server));
 /// All of them run, and all that fail are named.
 #[test]
 fn every_claim_about_the_realm_holds_on_a_real_keycloak() {
+    let _turn = crate::support::turn();
     let server = Server::start();
     let claims = [
         declared::CLAIMS,

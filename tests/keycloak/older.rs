@@ -35,6 +35,7 @@ const OWN: &[Claim] = &[("what the server lacks is named", lacking), ("a realm i
 
 #[test]
 fn claims_that_matter_hold_on_the_older_keycloak_too() {
+    let _turn = crate::support::turn();
     let server = match std::env::var("HOSTLER_TEST_KEYCLOAK_OLDER") {
         Ok(url) => Server::at(url),
         Err(_) => Server::of_version(VERSION),

@@ -70,9 +70,18 @@ impl Browser {
         self.post(&format!("{}/click", self.element(selector)), &json!({}));
     }
 
-    /// What a reader sees of an element.
+    /// What a reader sees of an element. A page that is just being left gives an element that is gone the next moment: it is looked for again.
     pub fn text(&self, selector: &str) -> String {
-        text(&self.get(&format!("{}/text", self.element(selector))))
+        for _ in 0..20 {
+            let path = format!("{}{}/text", self.session, self.element(selector));
+            let answer = self.http.get(path).send().and_then(reqwest::blocking::Response::json::<Json>);
+            let value = answer.unwrap_or_else(|error| panic!("chromedriver does not answer: {error}"))["value"].clone();
+            if value["error"] != "stale element reference" {
+                return text(&value);
+            }
+            std::thread::sleep(std::time::Duration::from_millis(100));
+        }
+        panic!("`{selector}` is gone each time it was found");
     }
 
     /// The value of a cookie of the page that is shown, also one that scripts cannot read.

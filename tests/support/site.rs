@@ -17,11 +17,13 @@ pub struct Site {
     pub project: Project,
     pub inventory: PathBuf,
     hosts: Vec<TestHost>,
+    _turn: std::sync::MutexGuard<'static, ()>,
 }
 
 impl Site {
     /// Bare hosts: sshd and nothing else.
     pub fn bare() -> Site {
+        let turn = super::turn();
         let mut project = Project::new();
         let hosts = test_hosts(&lab("site"), &NAMES, &UpOptions::default());
         copy_folder(&repository().join("inventory"), &project.path("inventory"));
@@ -30,7 +32,7 @@ impl Site {
         project.environment.push(("HOSTLER_STATE_DIR".into(), state));
         project.environment.push(("HOSTLER_KEYCLOAK_ARCHIVE".into(), archive()));
         let inventory = project.path("inventory/demo.yml");
-        Site { project, inventory, hosts }
+        Site { project, inventory, hosts, _turn: turn }
     }
 
     pub fn host(&self, name: &str) -> &TestHost {
