@@ -109,7 +109,7 @@ fn refreshed(server: &Server) {
             realm.put(&membership(path), json!({}));
         }
         browser.visit(&format!("{}/login", tracker.url));
-        assert_eq!((browser.status(), browser.text("#reason").as_str()), (status, reason));
+        assert_eq!(browser.page("#reason"), (status, reason.to_owned()));
         browser.visit(&tracker.url);
         assert_eq!(browser.text("#login"), "Log in", "the earlier session outlives the refusal");
     }
@@ -164,7 +164,7 @@ fn refused(server: &Server) {
     ] {
         let browser = Browser::start();
         log_in(&browser, &tracker, name);
-        assert_eq!((browser.status(), browser.text("#reason").as_str()), (status, reason), "{name}");
+        assert_eq!(browser.page("#reason"), (status, reason.to_owned()), "{name}");
         browser.visit(&tracker.url);
         assert_eq!(browser.text("#login"), "Log in", "{name} has a session");
     }
@@ -178,10 +178,8 @@ fn refused(server: &Server) {
     realm.post("/users", user("twin", &[REPORTERS]));
     let browser = Browser::start();
     log_in(&browser, &tracker, "twin");
-    assert_eq!(
-        (browser.status(), browser.text("#reason").as_str()),
-        (403, "the e-mail address twin@archlinux.test belongs to another user here")
-    );
+    let reason = "the e-mail address twin@archlinux.test belongs to another user here";
+    assert_eq!(browser.page("#reason"), (403, reason.to_owned()));
 
     // A realm that keeps addresses to itself.
     let scopes = realm.get("/client-scopes");
@@ -194,12 +192,12 @@ fn refused(server: &Server) {
     ));
     browser.visit(&format!("{}/login", tracker.url));
     let reason = "the identity provider does not tell the user's `email`";
-    assert_eq!((browser.status(), browser.text("#reason").as_str()), (400, reason));
+    assert_eq!(browser.page("#reason"), (400, reason.to_owned()));
 
     // A login of somebody's own, brought into another browser.
     for answer in ["state=forged&code=x", "code=x", "state=&code=x"] {
         browser.visit(&format!("{}/callback?{answer}", tracker.url));
         let reason = "this is no answer to a login that began in this browser";
-        assert_eq!((browser.status(), browser.text("#reason").as_str()), (400, reason), "{answer}");
+        assert_eq!(browser.page("#reason"), (400, reason.to_owned()), "{answer}");
     }
 }

@@ -75,7 +75,7 @@ fn device(server: &Server) {
     browser.click("#kc-login");
     // Whether to grant the device access: yes.
     browser.click("[name=accept]");
-    assert!(browser.text("body").contains("Device Login Successful"), "{}", browser.text("body"));
+    browser.wait_for("Device Login Successful");
 
     let tokens = device.finish(&begun);
     let token = tokens["access_token"].as_str().unwrap_or_else(|| panic!("no token: {tokens}"));
@@ -94,6 +94,6 @@ fn device(server: &Server) {
     browser.fill("#device_user_code", begun["user_code"].as_str().expect("a code"));
     browser.click("[type=submit]");
     browser.click("[name=cancel]");
-    assert!(browser.text("body").contains("denied"), "{}", browser.text("body"));
+    browser.wait_for("denied");
     assert_eq!(device.finish(&begun)["error"], "access_denied");
 }

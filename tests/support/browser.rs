@@ -4,6 +4,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::{Value as Json, json};
 use tempfile::TempDir;
@@ -56,6 +57,12 @@ impl Browser {
         self.post("/url", &json!({"url": url}));
     }
 
+    /// The HTTP status of the page that has the element, and what a reader sees of that: the page that a click leads to is there once its element is.
+    pub fn page(&self, selector: &str) -> (u64, String) {
+        let text = self.text(selector);
+        (self.status(), text)
+    }
+
     /// The HTTP status of the page that is shown.
     pub fn status(&self) -> u64 {
         let script = "return performance.getEntriesByType('navigation')[0].responseStatus";
@@ -79,9 +86,22 @@ impl Browser {
             if value["error"] != "stale element reference" {
                 return text(&value);
             }
-            std::thread::sleep(std::time::Duration::from_millis(100));
+            std::thread::sleep(Duration::from_millis(100));
         }
         panic!("`{selector}` is gone each time it was found");
+    }
+
+    /// Waits for a page that says so: a click may lead on over several.
+    pub fn wait_for(&self, words: &str) {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        loop {
+            let page = self.text("body");
+            if page.contains(words) {
+                return;
+            }
+            assert!(Instant::now() < deadline, "no page says `{words}`; the last one: {page}");
+            std::thread::sleep(Duration::from_millis(100));
+        }
     }
 
     /// The value of a cookie of the page that is shown, also one that scripts cannot read.
