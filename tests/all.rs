@@ -1,5 +1,6 @@
 //! Every behaviour test, in one binary, so that the crate is linked once for all of them.
 
+mod ahead;
 mod architecture;
 mod faults;
 mod keycloak;

@@ -1,5 +1,6 @@
 //! Content from the controller: asked for by hash when a module needs it, checked when it is here.
 
+use std::collections::HashMap;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -16,6 +17,26 @@ pub enum Piece {
     Missing { sha256: String, why: String },
 }
 
+/// What was sent unasked, by hash.
+#[derive(Clone, Default)]
+pub struct Offers(Arc<Mutex<HashMap<String, Arc<Vec<u8>>>>>);
+
+/// Offers are kept as long as all of them together are no larger: what is not kept is asked for.
+const MOST_OFFERED: usize = 32 * 1024 * 1024;
+
+impl Offers {
+    pub fn keep(&self, sha256: String, content: Vec<u8>) {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.values().map(|content| content.len()).sum::<usize>() + content.len() <= MOST_OFFERED {
+            kept.insert(sha256, Arc::new(content));
+        }
+    }
+
+    fn get(&self, sha256: &str) -> Option<Arc<Vec<u8>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(sha256).cloned()
+    }
+}
+
 /// No content is larger: the host's memory holds it while it is checked.
 const LARGEST_BLOB: usize = 2 * 1024 * 1024 * 1024;
 
@@ -23,22 +44,26 @@ const LARGEST_BLOB: usize = 2 * 1024 * 1024 * 1024;
 pub struct LinkBlobs {
     outbox: Outbox,
     pieces: Arc<Mutex<Receiver<Piece>>>,
+    offers: Offers,
 }
 
 impl LinkBlobs {
-    pub fn new(outbox: Outbox) -> (Self, Sender<Piece>) {
+    pub fn new(outbox: Outbox, offers: Offers) -> (Self, Sender<Piece>) {
         let (sender, receiver) = channel();
-        (LinkBlobs { outbox, pieces: Arc::new(Mutex::new(receiver)) }, sender)
+        (LinkBlobs { outbox, pieces: Arc::new(Mutex::new(receiver)), offers }, sender)
     }
 
     /// A second asker over the same link; only one task runs at a time.
     pub fn share(&self) -> Self {
-        LinkBlobs { outbox: self.outbox.clone(), pieces: self.pieces.clone() }
+        LinkBlobs { outbox: self.outbox.clone(), pieces: self.pieces.clone(), offers: self.offers.clone() }
     }
 }
 
 impl Blobs for LinkBlobs {
     fn fetch(&mut self, sha256: &str) -> Result<Arc<Vec<u8>>> {
+        if let Some(content) = self.offers.get(sha256).filter(|content| hex::encode(Sha256::digest(content.as_slice())) == sha256) {
+            return Ok(content);
+        }
         self.outbox.send(&FromAgent::NeedBlob { sha256: sha256.to_owned() });
         let pieces = self.pieces.lock().unwrap_or_else(PoisonError::into_inner);
         let mut content = Vec::new();

@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use crate::base::Value;
-use crate::history::event::Event;
+use crate::history::event::{Event, TaskId, TaskStarted};
 use crate::language::Task;
 
-use super::cursor::started;
 use super::gate::Batch;
 use super::keywords::TaskKeywords;
 use super::state::Run;
@@ -38,4 +37,20 @@ pub fn task(run: &Arc<Run>, scope: &HostScope, task: &Arc<Task>, batch: &Arc<Bat
     let keywords = TaskKeywords { task, templar: &run.templar, context: &context };
     let check = keywords.flag("check_mode").ok().flatten().unwrap_or(run.request.check);
     run.event(Event::TaskStarted(started(batch.id, task, name, check)));
+}
+
+/// What a banner says.
+fn started(id: TaskId, task: &Task, name: String, check: bool) -> TaskStarted {
+    TaskStarted {
+        id,
+        name,
+        role: task.scope.role.as_ref().filter(|_| task.short_action() != "include_role").map(|role| role.name.clone()),
+        action: task.action.name.clone(),
+        span: task.span.clone(),
+        is_handler: task.is_handler,
+        is_loop: task.loops.is_some(),
+        is_include: task.is_include(),
+        arguments: None,
+        check,
+    }
 }

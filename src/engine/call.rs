@@ -1,24 +1,22 @@
 //! One execution of an action: its arguments rendered, its place found; run on the controller or sent to the agent.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::{Diagnostic, Map, Node, Span, Value};
-use crate::history::event::{Event, Stream};
 use crate::language::Task;
-use crate::modules::{self, ArgKind};
+use crate::modules;
 use crate::template::{Context, OMIT, Templar};
-use crate::transport::{Destination, LinkError, OutputLine};
-use crate::wire::TaskRequest;
 
 use super::actions;
-use super::becoming;
-use super::connections::{Defaults, Place, Reader, destination};
+use super::connections::Place;
 use super::cursor::Cursor;
 use super::gate::Batch;
 use super::keywords::TaskKeywords;
 use super::outcome::Outcome;
-use super::state::{Run, read};
+use super::place::place;
+use super::state::Run;
 use super::variables::HostScope;
 use super::words::Failing;
 
@@ -35,7 +33,7 @@ pub struct Call<'a> {
     pub check: bool,
     pub diff: bool,
     pub timeout: Option<Duration>,
-    environment: Vec<(String, String)>,
+    pub(super) environment: Vec<(String, String)>,
     place: Result<Place, Diagnostic>,
     pub background: Option<Background>,
 }
@@ -134,102 +132,14 @@ impl<'a> Call<'a> {
             Some(outcome) => outcome,
             None => match self.background {
                 Some(background) => actions::background::start(self, background).await,
-                None => self.module(&self.task.action.name, self.args.clone()).await,
+                None => self.finish(&self.task.action.name, self.args.clone()).await,
             },
         }
     }
 
-    /// Runs a module on the task's host.
-    pub async fn module(&self, name: &str, args: Map) -> Outcome {
-        let Some(entry) = modules::find(name) else { return self.no_such_module(name) };
-        self.hide_secrets(entry, &args);
-        // Shown from `-vvv` on, and never registered.
-        let invocation = (self.run.request.settings.verbosity >= 3).then(|| entry.invocation(&args));
-        let mut request = TaskRequest {
-            module: entry.name.to_owned(),
-            args,
-            check: self.check,
-            plan: self.run.request.check && self.run.request.foresees,
-            diff: self.diff,
-            environment: self.environment.clone(),
-            interpreter: self.interpreter(),
-            ..TaskRequest::default()
-        };
-        request.timeout = self.background.map(|background| background.limit);
-        let mut outcome = self.send(request).await;
-        outcome.lists_diffs = LISTS_OF_DIFFS.contains(&self.task.short_action());
-        outcome.invocation = invocation.filter(|_| !outcome.unreachable);
-        outcome
-    }
-
-    /// The Python that the task names for itself. What an inventory says of hosts is of no interest: no module is run by Python.
-    fn interpreter(&self) -> Option<String> {
-        let node = self.task.vars.get("ansible_python_interpreter")?;
-        let named = self.run.templar.render(node, &self.context).ok()?.to_text();
-        let program = named.split_whitespace().next()?;
-        (!program.starts_with("auto")).then(|| program.to_owned())
-    }
-
-    /// The request as it goes to the agent behind the task's place.
-    pub async fn send(&self, request: TaskRequest) -> Outcome {
-        let place = match self.place() {
-            Ok(place) => place,
-            Err(outcome) => return *outcome,
-        };
-        match self.run.connections.link(place).await {
-            Err(error) => failed_link(&error),
-            Ok(link) => match link.run(request, Some(self.output())).await {
-                Ok(reply) => {
-                    let option = reply.option.clone();
-                    let mut outcome = Outcome::from_reply(reply);
-                    if outcome.failed {
-                        outcome.error = Some(self.explain(&outcome, option.as_deref()));
-                    }
-                    outcome
-                }
-                Err(error) => failed_link(&error),
-            },
-        }
-    }
-
-    fn output(&self) -> OutputLine {
-        let (run, task, host) = (self.run.clone(), self.batch.id, self.cursor.host.name.clone());
-        Arc::new(move |line: &str| {
-            run.event(Event::Output { task, host: host.clone(), stream: Stream::Stdout, line: line.to_owned() });
-        })
-    }
-
-    /// The place in the playbook that a failure on the host belongs to.
-    fn explain(&self, outcome: &Outcome, option: Option<&str>) -> Diagnostic {
-        let message = outcome.values.text("msg").unwrap_or("the task failed").to_owned();
-        let span = option.and_then(|option| self.source(option)).map_or(&self.task.span, |node| &node.span);
-        Diagnostic::error(message).at(span)
-    }
-
-    fn no_such_module(&self, name: &str) -> Outcome {
-        Outcome::error(super::preflight::unknown_action(name, self.span()))
-    }
-
-    /// Values of options that are secret by their nature are masked wherever they would be shown.
-    fn hide_secrets(&self, entry: &modules::Entry, args: &Map) {
-        for spec in (entry.specs)().iter().filter(|spec| spec.kind == ArgKind::Secret && spec.name != "content") {
-            for name in std::iter::once(&spec.name).chain(spec.aliases) {
-                if let Some(text) = args.text(name) {
-                    self.run.controller.redactor.learn(text);
-                }
-            }
-        }
-    }
-}
-
-/// Actions whose result has a list of differences, be it of one.
-const LISTS_OF_DIFFS: &[&str] = &["blockinfile", "copy", "lineinfile", "template"];
-
-/// What a link that does not work makes of a task.
-pub fn failed_link(error: &LinkError) -> Outcome {
-    match error.is_unreachable() {
-        true => Outcome::unreachable(error.to_string()),
-        false => Outcome::failed(error.to_string()),
+    /// The same, for a rehearsal within an execution.
+    pub fn execute_boxed(&self) -> Pin<Box<dyn Future<Output = Outcome> + Send + '_>> {
+        Box::pin(self.execute())
     }
 }
 
@@ -297,63 +207,4 @@ fn arguments(task: &Task, keywords: &TaskKeywords<'_>, templar: &Templar, contex
         }
     }
     Ok(args)
-}
-
-/// Where the task runs and as whom.
-fn place(run: &Arc<Run>, scope: &HostScope, keywords: &TaskKeywords<'_>) -> Result<Place, Diagnostic> {
-    let settings = &run.request.settings;
-    let delegated = keywords.text("delegate_to")?;
-    let target = match &delegated {
-        Some(name) => {
-            let known = read(&run.inventory).host(name).map(|host| host.name.clone());
-            let host = run.host(&known.unwrap_or_else(|| name.as_str().into()));
-            HostScope { host, ..scope.clone() }
-        }
-        None => scope.clone(),
-    };
-    let name = target.host.name.clone();
-    let is_implicit = read(&run.inventory).host(&name).is_none_or(|host| host.is_implicit);
-    let is_implicit = is_implicit && crate::inventory::LOCALHOST.contains(&name.as_ref());
-    let context = target.context();
-    let reader = Reader { context: &context, templar: &run.templar, variables: &target };
-    let defaults = Defaults {
-        connection: match delegated {
-            // A delegated task goes where its host is; the play's `connection` is about the play's own hosts.
-            Some(_) => None,
-            None => keywords.text("connection")?,
-        },
-        user: keywords.text("remote_user")?,
-        port: keywords.number("port")?.map(|port| port as u16),
-        password: run.request.connection_password.clone(),
-        control_folder: run.control_folder(),
-    };
-    let destination = destination(&name, is_implicit, &reader, settings, &defaults)?;
-    Ok(Place { lane: scope.host.name.clone(), becoming: becoming::read(run, keywords, &reader, &destination)?, destination })
-}
-
-impl Call<'_> {
-    /// The destination of the task, to forget its link.
-    pub fn destination(&self) -> Result<Destination, Box<Outcome>> {
-        Ok(self.place()?.destination.clone())
-    }
-
-    /// The module of the task on a link of its own, to be waited for elsewhere.
-    pub async fn detached(&self, background: Background) -> Result<impl Future<Output = Outcome> + Send + 'static, Box<Outcome>> {
-        let place = self.place()?;
-        let Some(entry) = modules::find(&self.task.action.name) else { return Err(Box::new(self.no_such_module(&self.task.action.name))) };
-        let link = self.run.connections.fresh(place).await.map_err(|error| Box::new(failed_link(&error)))?;
-        let request = TaskRequest {
-            module: entry.name.to_owned(),
-            args: self.args.clone(),
-            environment: self.environment.clone(),
-            timeout: Some(background.limit),
-            ..TaskRequest::default()
-        };
-        Ok(async move {
-            match link.run(request, None).await {
-                Ok(reply) => Outcome::from_reply(reply),
-                Err(error) => failed_link(&error),
-            }
-        })
-    }
 }

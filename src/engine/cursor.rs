@@ -7,9 +7,10 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use crate::base::{Diagnostic, Node};
-use crate::history::event::{Event, Show, TaskStarted};
+use crate::history::event::{Event, Show};
 use crate::language::{Block, Item, Task};
 
+use super::ahead::{Step, Upcoming, Window};
 use super::gate::{Batch, Gate, Position, Turn};
 use super::keywords::TaskKeywords;
 use super::meta;
@@ -53,6 +54,10 @@ pub struct Cursor {
     is_flushing: AtomicBool,
     /// `--start-at-task` names a task that the host has not come to.
     pub(super) is_before_start: AtomicBool,
+    /// What comes next, for the tasks that are sent ahead.
+    pub upcoming: Upcoming,
+    /// The tasks that were sent ahead.
+    pub ahead: Window,
     /// `meta: clear_host_errors` ran in an `always`.
     pub errors_cleared: Arc<AtomicBool>,
 }
@@ -76,6 +81,8 @@ impl Cursor {
             last_batch: Mutex::default(),
             is_flushing: AtomicBool::new(false),
             is_before_start: AtomicBool::new(play.waits_for_start),
+            upcoming: Upcoming::default(),
+            ahead: Window::default(),
             errors_cleared,
         }
     }
@@ -105,7 +112,13 @@ impl Cursor {
             (section::POST_TASKS, &play.post_tasks, true),
         ];
         let mut failed = false;
-        for (number, items, flushes) in parts {
+        let level = self.upcoming.enter([]);
+        let steps = |(_, items, flushes): &(usize, &[Item], bool)| {
+            items.iter().cloned().map(Step::Item).chain(flushes.then_some(Step::Flush)).collect::<Vec<_>>()
+        };
+        for (index, (number, items, flushes)) in parts.iter().copied().enumerate() {
+            let after = || parts[index + 1..].iter().flat_map(steps);
+            level.set(flushes.then_some(Step::Flush).into_iter().chain(after()));
             if !failed {
                 match self.items(items, vec![number]).await {
                     Flow::On | Flow::EndRole => {}
@@ -114,7 +127,9 @@ impl Cursor {
                 }
             }
             if flushes && self.flushes_between_sections() {
+                level.set(after());
                 if failed {
+                    level.set([Step::Stop]);
                     lock(&self.last_batch).take();
                 }
                 let flow = self.flush(vec![number + section::FLUSH]).await;
@@ -129,7 +144,9 @@ impl Cursor {
     /// A list of tasks and blocks, in order, until something stops it.
     pub fn items<'a>(&'a self, items: &'a [Item], position: Position) -> Walk<'a> {
         Box::pin(async move {
+            let level = self.upcoming.enter(items.iter().cloned().map(Step::Item));
             for (index, item) in items.iter().enumerate() {
+                level.advance();
                 let mut place = position.clone();
                 place.push(index);
                 let flow = match item {
@@ -157,6 +174,7 @@ impl Cursor {
             place
         };
         let catches = !block.rescue.is_empty();
+        let level = self.upcoming.enter(block.always.iter().cloned().map(Step::Item));
         self.rescues.fetch_add(usize::from(catches), Ordering::SeqCst);
         let mut flow = self.items(&block.body, branch(0)).await;
         self.rescues.fetch_sub(usize::from(catches), Ordering::SeqCst);
@@ -167,12 +185,15 @@ impl Cursor {
         let skips_always = matches!(flow, Flow::Unreachable | Flow::EndHost) || (twice && !catches);
         if !skips_always && !block.always.is_empty() {
             self.errors_cleared.store(false, Ordering::SeqCst);
+            // After `always`, a failure goes on being one.
+            level.set((flow != Flow::On).then_some(Step::Stop));
             let after = self.items(&block.always, branch(2)).await;
             flow = if after == Flow::On { flow } else { after };
             if flow == Flow::Failed && after == Flow::On && self.errors_cleared.swap(false, Ordering::SeqCst) {
                 flow = Flow::On;
             }
         }
+        drop(level);
         if let Some(role) = &block.role_run
             && matches!(flow, Flow::On | Flow::EndRole)
             && lock(&self.host.roles_run).contains(&role.identity)
@@ -205,7 +226,7 @@ impl Cursor {
             return meta::run(self, task, position).await;
         }
         let batch = self.gate.arrive(&self.host.name, position.clone()).await;
-        let flow = match self.stopped_by_others() {
+        let flow = match self.stopped_by_others().await {
             Some(flow) => Some(flow),
             None if self.is_before_start(task) => Some(Flow::On),
             None => None,
@@ -278,16 +299,15 @@ impl Cursor {
         }
     }
 
-    /// A batch before this one ended for all, or the play did.
-    pub fn stopped_by_others(&self) -> Option<Flow> {
-        if self.play.is_ended() {
-            return Some(Flow::EndHost);
-        }
+    /// A batch before this one ended for all, or the play did. What the host has done by then of the tasks sent ahead still counts.
+    pub async fn stopped_by_others(&self) -> Option<Flow> {
         let last = lock(&self.last_batch).take();
-        if last.is_some_and(|batch| batch.is_fatal()) {
-            return Some(Flow::Failed);
-        }
-        None
+        let flow = match () {
+            () if self.play.is_ended() => Flow::EndHost,
+            () if last.is_some_and(|batch| batch.is_fatal()) => Flow::Failed,
+            () => return None,
+        };
+        (!self.ahead.take_back().await).then_some(flow)
     }
 
     /// How many hosts may run the task at once, if that is limited.
@@ -372,21 +392,5 @@ impl Cursor {
             self.is_flushing.store(false, Ordering::SeqCst);
             flow
         })
-    }
-}
-
-/// What a banner says.
-pub fn started(id: crate::history::event::TaskId, task: &Task, name: String, check: bool) -> TaskStarted {
-    TaskStarted {
-        id,
-        name,
-        role: task.scope.role.as_ref().filter(|_| task.short_action() != "include_role").map(|role| role.name.clone()),
-        action: task.action.name.clone(),
-        span: task.span.clone(),
-        is_handler: task.is_handler,
-        is_loop: task.loops.is_some(),
-        is_include: task.is_include(),
-        arguments: None,
-        check,
     }
 }

@@ -7,6 +7,7 @@ use crate::base::{Diagnostic, Node, Value};
 use crate::history::event::Event;
 use crate::language::{Item, Task};
 
+use super::ahead::Step;
 use super::cursor::{Cursor, Flow};
 use super::gate::Position;
 use super::state::{PlayState, lock, read, write};
@@ -70,6 +71,11 @@ fn matching(cursor: &Cursor, wanted: &str) -> Vec<usize> {
         }
     }
     found
+}
+
+/// Whether some handler has this name or listens to it.
+pub fn is_known(cursor: &Cursor, wanted: &str) -> bool {
+    !matching(cursor, wanted).is_empty()
 }
 
 fn is_called(cursor: &Cursor, task: &Arc<Task>, wanted: &str) -> bool {
@@ -150,12 +156,20 @@ fn resolve(cursor: &Cursor, name: &str, numbers: Vec<usize>) {
     }
 }
 
+/// The handlers that the flush still has to run.
+fn due_after(cursor: &Cursor, number: usize) -> Vec<Step> {
+    let tasks = read(&cursor.play.handlers).tasks.clone();
+    let due = lock(&cursor.due);
+    due.range(number + 1..).filter_map(|number| tasks.get(*number).cloned()).map(|task| Step::Item(Item::Task(task))).collect()
+}
+
 /// Runs what was notified. Handlers that a handler notifies and that come after it run in the same flush.
 pub async fn flush(cursor: &Cursor, position: Position) -> Flow {
     for name in std::mem::take(&mut *lock(&cursor.notified)) {
         let numbers = matching(cursor, &name);
         resolve(cursor, &name, numbers);
     }
+    let level = cursor.upcoming.enter([]);
     let mut number = 0;
     loop {
         let handler = read(&cursor.play.handlers).tasks.get(number).cloned();
@@ -166,6 +180,7 @@ pub async fn flush(cursor: &Cursor, position: Position) -> Flow {
         if lock(&cursor.due).remove(&number) {
             let mut place = position.clone();
             place.push(number);
+            level.set(due_after(cursor, number));
             let flow = cursor.task(&handler, place).await;
             if flow != Flow::On {
                 return flow;

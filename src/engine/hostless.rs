@@ -37,15 +37,7 @@ impl crate::template::Variables for PlayVars {
             }
             "hostvars" => {
                 let host = read(&self.run.inventory).hosts().next().map(|host| host.name.clone()).unwrap_or_else(|| "localhost".into());
-                let scope = HostScope {
-                    run: self.run.clone(),
-                    host: self.run.host(&host),
-                    play: None,
-                    vars_files: Arc::default(),
-                    scope: None,
-                    task: None,
-                    locals: Arc::default(),
-                };
+                let scope = HostScope::of(&self.run, self.run.host(&host));
                 crate::template::Variables::get(&scope, "hostvars")
             }
             "playbook_dir" => Some(Variable::Value(self.run.playbook_folder(&self.file).to_string_lossy().into_owned().into())),

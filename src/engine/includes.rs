@@ -9,6 +9,7 @@ use crate::base::{Diagnostic, Map, Node, Value};
 use crate::history::event::Event;
 use crate::language::{Item, Keywords, Parser, RoleRequest, Scope, ScopeKind, Task, Vars, with_file};
 
+use super::ahead::Step;
 use super::cursor::{Cursor, Flow};
 use super::gate::{Batch, Position};
 use super::outcome::{Include, IncludeKind};
@@ -44,9 +45,11 @@ pub async fn follow(cursor: &Cursor, task: &Arc<Task>, batch: &Arc<Batch>, inclu
         }
     }
     cursor.run.count(&cursor.host.name, |stats| stats.ok += loaded.len() as u64);
-    for (number, items) in &loaded {
+    let level = cursor.upcoming.enter([]);
+    for (index, (number, items)) in loaded.iter().enumerate() {
         let mut place = position.clone();
         place.extend([1, *number]);
+        level.set((index + 1 < loaded.len()).then_some(Step::Stop));
         let flow = cursor.items(items, place).await;
         // A file is a block of its own.
         cursor.forget_double_failure();

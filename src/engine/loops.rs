@@ -1,11 +1,13 @@
 //! Loops: a task's items, one after the other, with what `loop_control` says about them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::{Diagnostic, Map, Node, Value};
 use crate::language::Loop;
 use crate::template::OMIT;
 
+use super::ahead::{LoopItem, Step};
 use super::outcome::{Include, Outcome, of_loop};
 use super::task::TaskRun;
 use super::variables::HostScope;
@@ -24,9 +26,12 @@ impl TaskRun<'_> {
         };
         let (mut results, mut includes) = (Vec::new(), Vec::new());
         let count = items.len();
+        let (items, control) = (Arc::new(items), Arc::new(control));
+        let level = self.cursor.upcoming.enter(self.steps(&items, &control));
         // What an item registers or sets is there for the next one.
         let mut learned = Map::new();
         for (index, item) in items.iter().enumerate() {
+            level.advance();
             if index > 0 && !control.pause.is_zero() {
                 tokio::time::sleep(control.pause).await;
             }
@@ -47,12 +52,32 @@ impl TaskRun<'_> {
             }
             self.tell_item(&outcome, &inner, label);
             let unreachable = outcome.unreachable;
+            if outcome.failed {
+                level.ends_unknown();
+            }
             results.push((locals, outcome));
             if unreachable || (index + 1 < count && control.breaks(self, &inner)) {
                 break;
             }
         }
         (of_loop(results), includes)
+    }
+
+    /// The loop's items as they are to come. A host that waits between them goes no further than the one it is at.
+    fn steps(&self, items: &Arc<Vec<Value>>, control: &Arc<LoopControl>) -> Vec<Step> {
+        if !control.goes_straight_on() {
+            return vec![Step::Stop; items.len() + 1];
+        }
+        let step = |index: usize| {
+            let (items, control) = (items.clone(), control.clone());
+            let locals = Arc::new(move || control.locals(&items, index, &items[index]));
+            Step::Loop(LoopItem { task: self.task.clone(), locals })
+        };
+        (0..items.len()).map(step).collect()
+    }
+
+    pub(super) fn loop_control(&self, scope: &HostScope) -> Result<LoopControl, Diagnostic> {
+        LoopControl::read(self, scope)
     }
 
     /// A loop that cannot be made: skipped when the task's conditions would have skipped it.
@@ -63,7 +88,7 @@ impl TaskRun<'_> {
         }
     }
 
-    fn items(&self, loops: &Loop, scope: &HostScope) -> Result<Vec<Value>, Diagnostic> {
+    pub(super) fn items(&self, loops: &Loop, scope: &HostScope) -> Result<Vec<Value>, Diagnostic> {
         let (run, context) = (&self.cursor.run, scope.context());
         let items = match &loops.lookup {
             None => {
@@ -112,7 +137,7 @@ impl TaskRun<'_> {
 }
 
 /// `loop_control`, rendered.
-struct LoopControl {
+pub(super) struct LoopControl {
     variable: String,
     index_variable: Option<String>,
     label: Option<Node>,
@@ -145,7 +170,12 @@ impl LoopControl {
         })
     }
 
-    fn locals(&self, items: &[Value], index: usize, item: &Value) -> Map {
+    /// Whether the next item comes right after this one, whatever came of it.
+    pub(super) fn goes_straight_on(&self) -> bool {
+        self.pause.is_zero() && self.break_when.is_none()
+    }
+
+    pub(super) fn locals(&self, items: &[Value], index: usize, item: &Value) -> Map {
         let mut locals: Map = [(self.variable.as_str(), item.clone())].into_iter().collect();
         locals.insert("ansible_loop_var", self.variable.as_str());
         if let Some(name) = &self.index_variable {

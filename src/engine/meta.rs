@@ -36,7 +36,7 @@ const UNCONDITIONAL: &[&str] = &["noop", "refresh_inventory", "reset_connection"
 pub async fn run(cursor: &Cursor, task: &Arc<Task>, position: Position) -> Flow {
     let action = action(cursor, task);
     let together = cursor.gate.arrive(&cursor.host.name, position.clone()).await;
-    let stopped = cursor.stopped_by_others();
+    let stopped = cursor.stopped_by_others().await;
     let is_left_out = || cursor.is_before_start(task) && action != "flush_handlers";
     if let Some(flow) = stopped.or_else(|| is_left_out().then_some(Flow::On)) {
         together.stand_down(&cursor.host.name);

@@ -1,10 +1,12 @@
 //! Runs plays: what is asked for (`request`, `settings`), the run and its plays (`start`, `play`), strategies (`gate`), a host's way through a
-//! play (`cursor`, `includes`, `handlers`, `meta`), one task on one host (`task`, `call`, `actions`), and variables.
+//! play (`cursor`, `includes`, `handlers`, `meta`), one task on one host (`task`, `call`, `ask`, `actions`), what is sent before its time (`ahead`), and variables.
 //! Nothing here prints or knows a command line: it takes a request and makes events.
 
 mod actions;
 mod aftermath;
+mod ahead;
 mod announce;
+mod ask;
 mod becoming;
 mod call;
 mod combine;
@@ -23,6 +25,7 @@ mod loops;
 mod magic;
 mod meta;
 mod outcome;
+mod place;
 mod play;
 mod precedence;
 mod preflight;

@@ -255,15 +255,8 @@ fn finish(cursor: &Cursor, flow: Flow) {
 
 /// A host's variables in this play, with its `vars_files`.
 fn host_scope(run: &Arc<Run>, state: &Arc<PlayState>, host: &Arc<str>) -> Result<HostScope> {
-    let scope = HostScope {
-        run: run.clone(),
-        host: run.host(host),
-        play: Some(state.clone()),
-        vars_files: Arc::default(),
-        scope: Some(state.play.scope.clone()),
-        task: None,
-        locals: Arc::default(),
-    };
+    let own = HostScope::of(run, run.host(host));
+    let scope = HostScope { play: Some(state.clone()), scope: Some(state.play.scope.clone()), ..own };
     let Some(files) = state.play.keyword("vars_files").filter(|node| !node.is_null()) else { return Ok(scope) };
     let mut loaded = Vec::new();
     for node in list_of(files) {

@@ -141,6 +141,7 @@ fn prepare(request: RunRequest, journal: &Journal) -> Result<(Arc<Run>, Vec<Play
         cache,
         playbook_folders: folders,
         jobs: Arc::default(),
+        sends_ahead: std::env::var_os("HOSTLER_NO_SEND_AHEAD").is_none(),
         request,
     });
     let playbooks = read_playbooks(&run)?;
@@ -220,6 +221,7 @@ fn controller(request: &RunRequest) -> Controller {
         directory: std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/")),
         setting: Arc::new(move |name: &str| settings.get(name)),
         allow_broken_conditionals: request.settings.allow_broken_conditionals,
+        ..Controller::default()
     }
 }
 

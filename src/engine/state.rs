@@ -59,6 +59,8 @@ pub struct Run {
     pub broken: Mutex<Option<Diagnostic>>,
     /// What the run's exit code is then.
     pub failure_code: AtomicU8,
+    /// Whether tasks are sent before those before them are done, where that makes no difference.
+    pub sends_ahead: bool,
     /// Results of `async` tasks by job id.
     pub jobs: super::actions::background::Jobs,
 }
@@ -127,10 +129,11 @@ impl HostState {
 }
 
 /// Names that decide where and as whom tasks run: a host must not set them.
-fn is_connection_variable(name: &str) -> bool {
+pub(super) fn is_connection_variable(name: &str) -> bool {
     const NAMES: &[&str] = &[
         "ansible_connection",
         "ansible_host",
+        "ansible_host_key_checking",
         "ansible_port",
         "ansible_user",
         "ansible_password",

@@ -40,7 +40,7 @@ pub struct TaskRun<'a> {
 }
 
 /// The settings of one execution, rendered once its item is known.
-struct Switches {
+pub(super) struct Switches {
     no_log: bool,
     ignore_errors: bool,
     ignore_unreachable: bool,
@@ -71,12 +71,12 @@ impl TaskRun<'_> {
         HostOutcome { outcome, ignored, includes }
     }
 
-    fn keywords<'k>(&'k self, context: &'k crate::template::Context) -> TaskKeywords<'k> {
+    pub(super) fn keywords<'k>(&'k self, context: &'k crate::template::Context) -> TaskKeywords<'k> {
         TaskKeywords { task: self.task, templar: &self.cursor.run.templar, context }
     }
 
     /// The switches, and the first one that cannot be read: a result is masked rather than shown by mistake.
-    fn switches(&self, scope: &HostScope) -> (Switches, Option<(&'static str, Diagnostic)>) {
+    pub(super) fn switches(&self, scope: &HostScope) -> (Switches, Option<(&'static str, Diagnostic)>) {
         let context = scope.context();
         let keywords = self.keywords(&context);
         let settings = &self.cursor.run.request.settings;
@@ -130,7 +130,7 @@ impl TaskRun<'_> {
         }
     }
 
-    fn retries(&self, scope: &HostScope) -> Result<Option<Retries>, Diagnostic> {
+    pub(super) fn retries(&self, scope: &HostScope) -> Result<Option<Retries>, Diagnostic> {
         let context = scope.context();
         let keywords = self.keywords(&context);
         let (until, retries) = (self.task.own("until"), keywords.number("retries")?);
@@ -387,7 +387,7 @@ impl TaskRun<'_> {
     }
 }
 
-struct Retries {
+pub(super) struct Retries {
     until: bool,
     attempts: u64,
     delay: Duration,

@@ -7,6 +7,7 @@ use crate::base::{Map, Node};
 use crate::language::{Role, Scope, ScopeKind, Task, Vars};
 use crate::template::{Context, SearchPath, Variable, Variables};
 
+use super::ahead::Unfinished;
 use super::keywords::TaskKeywords;
 use super::magic::{MAGIC, path_text, python};
 use super::settings::HashBehaviour;
@@ -27,9 +28,25 @@ pub struct HostScope {
     pub task: Option<Arc<Task>>,
     /// Loop variables and the like: above everything.
     pub locals: Arc<Map>,
+    /// Set while a task is rehearsed: what it must not read yet.
+    pub rehearsal: Option<Arc<Unfinished>>,
 }
 
 impl HostScope {
+    /// What a host has of its own, outside of any play.
+    pub fn of(run: &Arc<Run>, host: Arc<HostState>) -> HostScope {
+        HostScope {
+            run: run.clone(),
+            host,
+            play: None,
+            vars_files: Arc::default(),
+            scope: None,
+            task: None,
+            locals: Arc::default(),
+            rehearsal: None,
+        }
+    }
+
     /// The same host seen from a task.
     pub fn at_task(&self, task: &Arc<Task>) -> HostScope {
         HostScope { scope: Some(task.scope.clone()), task: Some(task.clone()), ..self.clone() }
@@ -48,7 +65,8 @@ impl HostScope {
     /// Everything a template needs here.
     pub fn context(&self) -> Context {
         let variables = Arc::new(InTask(self.clone()));
-        Context { search: self.search_path(), controller: self.run.controller.clone(), variables }
+        let controller = self.rehearsal.as_ref().map_or_else(|| self.run.controller.clone(), |unfinished| unfinished.controller());
+        Context { search: self.search_path(), controller, variables }
     }
 
     /// Folders searched for files: the role's and its parents', the including file's, the playbook's.
@@ -137,7 +155,16 @@ impl HostScope {
         read(&self.host.facts).get(name).cloned().map(Variable::Value)
     }
 
+    /// `register` and `set_fact`.
+    fn in_set(&self, name: &str) -> Option<Variable> {
+        let to_come = self.rehearsal.as_ref().and_then(|unfinished| unfinished.known(&self.host.name, name));
+        to_come.or_else(|| read(&self.host.set).get(name).cloned()).map(Variable::Value)
+    }
+
     fn layers(&self, name: &str) -> Option<Variable> {
+        if self.rehearsal.as_ref().is_some_and(|unfinished| unfinished.hides(name)) {
+            return None;
+        }
         if let Some(value) = self.locals.get(name) {
             return Some(Variable::Value(value.clone()));
         }
@@ -157,7 +184,7 @@ impl HostScope {
         match number {
             0 => self.run.extra_vars.get(name).cloned().map(Variable::Source),
             1 => self.in_parameters(name),
-            2 => read(&self.host.set).get(name).cloned().map(Variable::Value),
+            2 => self.in_set(name),
             3 => read(&self.host.included).get(name).cloned().map(Variable::Source),
             4 => self.in_task(name),
             5 => self.in_role_vars(name),
@@ -177,6 +204,9 @@ impl Variables for HostScope {
     }
 
     fn names(&self) -> Vec<String> {
+        if let Some(unfinished) = &self.rehearsal {
+            unfinished.lists_names();
+        }
         let mut names: Vec<String> = MAGIC.iter().map(|name| (*name).to_owned()).collect();
         let mut add = |more: &mut dyn Iterator<Item = String>| names.extend(more);
         add(&mut self.run.inventory_vars(&self.host).keys().map(ToString::to_string));
@@ -305,6 +335,9 @@ pub(super) struct HostVars {
 impl Variables for HostVars {
     fn get(&self, name: &str) -> Option<Variable> {
         let known = read(&self.from.run.inventory).host(name)?.name.clone();
+        if self.from.rehearsal.as_ref().is_some_and(|unfinished| unfinished.hides_host(&known)) {
+            return None;
+        }
         let host = self.from.run.host(&known);
         Some(Variable::Scope(Arc::new(OtherHost(HostScope { host, scope: None, task: None, locals: Arc::default(), ..self.from.clone() }))))
     }

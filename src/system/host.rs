@@ -27,6 +27,13 @@ pub(super) fn addresses_of(name: &str) -> Result<Vec<IpAddr>> {
     }
 }
 
+/// What tells this machine and its view of files from any other: the kernel's boot and the namespace of its mounts.
+pub fn this_machine() -> String {
+    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    let mounts = std::fs::read_link("/proc/self/ns/mnt").unwrap_or_default();
+    format!("{} {}", boot.trim(), mounts.display())
+}
+
 /// A connection to the first address that takes one; `None`: none does.
 fn connect(host: &str, port: u16, wait: Duration) -> Result<Option<TcpStream>> {
     // A name that has no address yet may get one: that is no reason to stop waiting.

@@ -91,6 +91,18 @@ impl SearchPath {
 pub type Decrypt = Arc<dyn Fn(&str) -> Result<Secret, Diagnostic> + Send + Sync>;
 pub type ReadSetting = Arc<dyn Fn(&str) -> Option<Value> + Send + Sync>;
 
+/// What a template does besides reading its variables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Beyond {
+    /// Looks at files of the controller.
+    Files,
+    /// Runs a program, asks a server, takes the time or chance: doing it twice, or earlier, is not the same.
+    Once,
+}
+
+/// Whether a template may go beyond its variables now.
+pub type Permit = Arc<dyn Fn(Beyond) -> bool + Send + Sync>;
+
 /// The machine that renders: what templates may know of it, and the run's secrets.
 #[derive(Clone)]
 pub struct Controller {
@@ -108,6 +120,8 @@ pub struct Controller {
     pub setting: ReadSetting,
     /// `ALLOW_BROKEN_CONDITIONALS`: a condition may be any value, and its truth counts.
     pub allow_broken_conditionals: bool,
+    /// Asked before a template goes beyond its variables: a no ends the rendering.
+    pub permit: Permit,
 }
 
 impl Default for Controller {
@@ -123,6 +137,7 @@ impl Default for Controller {
             directory: PathBuf::from("/"),
             setting: Arc::new(|_| None),
             allow_broken_conditionals: false,
+            permit: Arc::new(|_| true),
         }
     }
 }

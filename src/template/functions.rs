@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use indexmap::IndexMap;
 
 use super::arguments::Arguments;
+use super::context::Beyond;
 use super::data::Val;
 use super::fault::{Fault, Outcome};
 use super::lookups;
@@ -36,7 +37,10 @@ pub(crate) fn call(function: Function, arguments: Arguments, scope: &Arc<Scope>)
         }
         Function::Lookup => lookups::from_template(arguments, scope, false),
         Function::Query => lookups::from_template(arguments, scope, true),
-        Function::Now => now(arguments),
+        Function::Now => {
+            scope.go_beyond(Beyond::Once)?;
+            now(arguments)
+        }
         Function::Undef => {
             let bound = arguments.bind(["hint"])?;
             Ok(Val::Missing(Fault::undefined(bound.text_or(0, "Mandatory variable has not been overridden")?.to_string())))

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 
 use super::code::{Block, Code, Expression};
+use super::context::Beyond;
 use super::data::Val;
 use super::exec::{Machine, Sink, frame, lock};
 use super::fault::{Fault, Origin, Outcome};
@@ -68,6 +69,7 @@ impl Machine {
         let found = beside
             .filter(|path| self.origin.code.is_file && path.is_file())
             .or_else(|| self.scope.context.search.find("templates", std::path::Path::new(name)));
+        self.scope.go_beyond(Beyond::Files)?;
         let Some(path) = found else {
             return Ok(None);
         };

@@ -38,7 +38,7 @@ mod regex;
 mod scope;
 mod tests;
 
-pub use context::{Context, Controller, Decrypt, FileOptions, ReadSetting, SearchPath, Variable, Variables};
+pub use context::{Beyond, Context, Controller, Decrypt, FileOptions, Permit, ReadSetting, SearchPath, Variable, Variables};
 pub use engine::Templar;
 pub use error::{Error, ErrorKind};
 pub use file_variables::{file_variables, managed};

@@ -7,7 +7,7 @@ use crate::base::source::Style;
 use crate::base::{Node, NodeKind, Span};
 
 use super::containers::{Dict, List};
-use super::context::{Context, Variable};
+use super::context::{Beyond, Context, Variable};
 use super::data::Val;
 use super::engine::Templar;
 use super::fault::{Fault, Outcome};
@@ -76,6 +76,14 @@ impl Drop for Rendering {
 impl Scope {
     pub fn new(templar: Templar, context: Context) -> Arc<Scope> {
         Arc::new(Scope { templar, context })
+    }
+
+    /// Asks whether the template may do what is not reading variables.
+    pub fn go_beyond(&self, beyond: Beyond) -> Outcome<()> {
+        match (self.context.controller.permit)(beyond) {
+            true => Ok(()),
+            false => Err(Fault::failed("the template may read nothing but its variables here")),
+        }
     }
 
     /// A variable by name, rendered as far as it is needed now: scalars whole, containers when they are touched.

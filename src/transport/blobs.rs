@@ -10,6 +10,9 @@ use tokio::io::AsyncReadExt;
 /// Pieces of this size keep a long transfer from blocking the link.
 pub const PIECE: usize = 1024 * 1024;
 
+/// To send so much is cheaper than to be asked for it.
+const SMALL: usize = 32 * 1024;
+
 #[derive(Clone)]
 enum Source {
     Bytes(Arc<Vec<u8>>),
@@ -37,6 +40,14 @@ impl BlobStore {
 
     fn insert(&self, sha256: &str, source: Source) {
         self.known.lock().unwrap_or_else(PoisonError::into_inner).entry(sha256.to_owned()).or_insert(source);
+    }
+
+    /// Content that is small enough to be sent unasked.
+    pub fn small(&self, sha256: &str) -> Option<Arc<Vec<u8>>> {
+        match self.known.lock().unwrap_or_else(PoisonError::into_inner).get(sha256) {
+            Some(Source::Bytes(bytes)) if bytes.len() <= SMALL => Some(bytes.clone()),
+            _ => None,
+        }
     }
 
     /// The content of a hash, piece by piece.

@@ -1,13 +1,14 @@
 //! The link: one channel to a host's agent, with any number of questions under way. Clones share it; a link to the agent of another user
 //! (`become`) goes through the same channel.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
+use crate::system::host::this_machine;
 use crate::wire::{BecomeRequest, ChannelEnd, Decoder, FromAgent, Hello, PROTOCOL, TaskReply, TaskRequest, ToAgent, encode};
 
 use super::blobs::BlobStore;
@@ -35,6 +36,8 @@ struct Waiting {
 struct State {
     waiting: HashMap<(u32, u64), Waiting>,
     hellos: HashMap<u32, oneshot::Sender<Result<Hello, LinkError>>>,
+    /// Content that an agent was sent unasked.
+    offered: HashSet<(u32, String)>,
     /// Why a channel is gone; 0: the whole link.
     closed: HashMap<u32, String>,
 }
@@ -143,7 +146,15 @@ impl Link {
     ///
     /// # Errors
     /// The link was lost.
-    pub async fn run(&self, mut request: TaskRequest, output: Option<OutputLine>) -> Result<TaskReply, LinkError> {
+    pub async fn run(&self, request: TaskRequest, output: Option<OutputLine>) -> Result<TaskReply, LinkError> {
+        self.ask(request, output)?.answer().await
+    }
+
+    /// Sends one task. Whoever drops the question unanswered ends the task.
+    ///
+    /// # Errors
+    /// The link was lost.
+    pub fn ask(&self, mut request: TaskRequest, output: Option<OutputLine>) -> Result<Asked, LinkError> {
         request.id = self.shared.next_task.fetch_add(1, Ordering::Relaxed);
         let id = request.id;
         let (reply, answer) = oneshot::channel();
@@ -154,11 +165,33 @@ impl Link {
             }
             state.waiting.insert((self.channel, id), Waiting { reply, output });
         }
-        let cancel = CancelOnDrop { link: self, id, armed: true };
+        self.offer(&request)?;
+        let asked = Asked { link: self.clone(), id, answer: Some(answer) };
         self.send(&ToAgent::Task(Box::new(request)))?;
-        let answer = answer.await.unwrap_or_else(|_| Err(LinkError::Lost("the agent did not answer".into())));
-        cancel.disarm();
-        answer
+        Ok(asked)
+    }
+
+    /// Sends the content that a task announces along with it when it is small, once.
+    fn offer(&self, request: &TaskRequest) -> Result<(), LinkError> {
+        let Some(sha256) = request.args.text("content_hash") else { return Ok(()) };
+        let Some(content) = self.shared.blobs.small(sha256) else { return Ok(()) };
+        match self.shared.lock().offered.insert((self.channel, sha256.to_owned())) {
+            true => self.send(&ToAgent::Offer { sha256: sha256.to_owned(), content: content.to_vec() }),
+            false => Ok(()),
+        }
+    }
+
+    /// Takes back what was sent ahead and has not begun.
+    ///
+    /// # Errors
+    /// The link was lost.
+    pub fn drop_ahead(&self) -> Result<(), LinkError> {
+        self.send(&ToAgent::DropAhead)
+    }
+
+    /// Whether the link leads back to this machine and its files.
+    pub fn is_here(&self) -> bool {
+        self.hello.machine == this_machine()
     }
 
     /// Whether questions can still be asked.
@@ -172,22 +205,47 @@ impl Link {
     }
 }
 
-/// A task whose waiter is dropped (time-out, Ctrl-C) is ended on the host too.
-struct CancelOnDrop<'a> {
-    link: &'a Link,
+/// A task that was sent. When nobody waits for it any more (time-out, Ctrl-C) it is ended on the host too.
+pub struct Asked {
+    link: Link,
     id: u64,
-    armed: bool,
+    /// `None` once it is answered, or nobody wants the answer.
+    answer: Option<oneshot::Receiver<Result<TaskReply, LinkError>>>,
 }
 
-impl CancelOnDrop<'_> {
-    fn disarm(mut self) {
-        self.armed = false;
+impl Asked {
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
+    pub fn link(&self) -> &Link {
+        &self.link
+    }
+
+    /// Waits for the reply.
+    ///
+    /// # Errors
+    /// The link was lost.
+    pub async fn answer(mut self) -> Result<TaskReply, LinkError> {
+        let lost = || LinkError::Lost("the agent did not answer".into());
+        let answer = match &mut self.answer {
+            Some(answer) => answer.await.unwrap_or_else(|_| Err(lost())),
+            None => Err(lost()),
+        };
+        self.answer = None;
+        answer
+    }
+
+    /// Nobody wants the answer: the agent drops the task by itself.
+    pub fn forget(mut self) {
+        self.answer = None;
+        self.link.shared.lock().waiting.remove(&(self.link.channel, self.id));
     }
 }
 
-impl Drop for CancelOnDrop<'_> {
+impl Drop for Asked {
     fn drop(&mut self) {
-        if self.armed {
+        if self.answer.is_some() {
             self.link.shared.lock().waiting.remove(&(self.link.channel, self.id));
             // A link that is gone has taken the task with it.
             self.link.send(&ToAgent::Cancel { id: self.id }).unwrap_or_default();

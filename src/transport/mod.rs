@@ -8,7 +8,7 @@ mod ssh;
 
 pub use blobs::BlobStore;
 pub use error::LinkError;
-pub use link::{Link, OutputLine};
+pub use link::{Asked, Link, OutputLine};
 pub use payload::Payload;
 pub use ssh::{ASKPASS_SOCKET, SshOptions};
 

@@ -12,6 +12,8 @@ pub struct Hello {
     pub user: String,
     pub uid: u32,
     pub home: String,
+    /// What tells this machine and its view of files from any other.
+    pub machine: String,
 }
 
 /// From controller to agent.
@@ -25,15 +27,23 @@ pub enum ToAgent {
         piece: Vec<u8>,
         last: bool,
     },
+    /// Content that a task to come may want: kept, so that it need not be asked for.
+    Offer {
+        sha256: String,
+        #[serde(with = "bytes")]
+        content: Vec<u8>,
+    },
     /// The controller cannot give it.
     NoBlob {
         sha256: String,
         why: String,
     },
-    /// Ends the task that runs, if it is this one, with its process group; tasks sent ahead after it are dropped.
+    /// Ends the task that runs, if it is this one, with its process group. Tasks sent ahead that have not begun are dropped.
     Cancel {
         id: u64,
     },
+    /// Tasks sent ahead that have not begun are dropped.
+    DropAhead,
     /// Starts the agent again as another user, reached from then on through `Relay` with this channel number.
     Become {
         channel: u32,
@@ -91,8 +101,8 @@ pub struct TaskRequest {
     pub timeout: Option<u64>,
     /// A program that the task itself asks to be run by: the module does without it, and it must be there all the same.
     pub interpreter: Option<String>,
-    /// Sent before the one before it was done: dropped when that one fails.
-    pub ahead: bool,
+    /// The task before it, when it was sent before that one was done: dropped unless that one goes well.
+    pub after: Option<u64>,
 }
 
 /// What became of it.
@@ -102,7 +112,7 @@ pub struct TaskReply {
     pub changed: bool,
     pub failed: bool,
     pub skipped: bool,
-    /// Dropped unrun, because a task before it failed.
+    /// Dropped unrun, because a task before it did not go well.
     pub dropped: bool,
     /// Return values, with `msg` among them.
     pub values: Map,
@@ -112,6 +122,13 @@ pub struct TaskReply {
     /// The option that was at fault.
     pub option: Option<String>,
     pub milliseconds: u64,
+}
+
+impl TaskReply {
+    /// Whether the task did what it should, by the agent's word; commands of the user's own say it among their values.
+    pub fn went_well(&self) -> bool {
+        !self.failed && !self.dropped && self.values.get("failed") != Some(&Value::Bool(true))
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

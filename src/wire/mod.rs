@@ -9,4 +9,4 @@ pub use codec::{CodecError, Decoder, LARGEST_FRAME, encode};
 pub use messages::{BecomeMethod, BecomeRequest, ChannelEnd, FromAgent, Hello, TaskReply, TaskRequest, ToAgent};
 
 /// Both ends must speak exactly this: the agent is sent by the controller, so there is never another version to talk to.
-pub const PROTOCOL: u32 = 1;
+pub const PROTOCOL: u32 = 2;

@@ -97,8 +97,12 @@ impl Running {
 
     /// As Ctrl-C does.
     pub fn interrupt(&self) {
+        self.signal(nix::sys::signal::Signal::SIGINT);
+    }
+
+    pub fn signal(&self, signal: nix::sys::signal::Signal) {
         let pid = nix::unistd::Pid::from_raw(self.child.id() as i32);
-        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT).expect("it runs");
+        nix::sys::signal::kill(pid, signal).expect("it runs");
     }
 
     pub fn finish(mut self) -> Ran {

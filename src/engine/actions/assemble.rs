@@ -13,7 +13,7 @@ pub async fn assemble(call: &Call<'_>) -> Outcome {
     let mut args = call.args.clone();
     let (Some(src), Some(_)) = (call.text("src"), call.text("dest")) else { return Outcome::failed("src and dest are required") };
     if call.flag("remote_src", true) {
-        return call.module("ansible.builtin.assemble", args).await;
+        return call.finish("ansible.builtin.assemble", args).await;
     }
     let folder = match find(call, "files", &src) {
         Ok(folder) if folder.is_dir() => folder,
@@ -27,7 +27,7 @@ pub async fn assemble(call: &Call<'_>) -> Outcome {
                 args.remove(own);
             }
             announce(call, &mut args, content);
-            call.module("ansible.builtin.copy", args).await
+            call.finish("ansible.builtin.copy", args).await
         }
     }
 }

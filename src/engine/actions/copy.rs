@@ -12,7 +12,7 @@ use super::files::{announce, find, settle_mode, source};
 pub async fn copy(call: &Call<'_>) -> Outcome {
     let mut args = call.args.clone();
     if call.flag("remote_src", false) {
-        return call.module("ansible.builtin.copy", args).await;
+        return call.finish("ansible.builtin.copy", args).await;
     }
     if let Some(content) = args.get("content").cloned().filter(|content| !content.is_null()) {
         if call.text("src").is_some() {
@@ -28,7 +28,7 @@ pub async fn copy(call: &Call<'_>) -> Outcome {
         }
         args.remove("content");
         announce(call, &mut args, text.into_bytes());
-        return call.module("ansible.builtin.copy", args).await;
+        return call.finish("ansible.builtin.copy", args).await;
     }
     let Some(src) = call.text("src").filter(|src| !src.is_empty()) else { return Outcome::failed("src (or content) is required") };
     if call.text("dest").is_none() {
@@ -48,7 +48,7 @@ pub async fn copy(call: &Call<'_>) -> Outcome {
             let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
             args.insert("_original_basename", name);
             announce(call, &mut args, content);
-            call.module("ansible.builtin.copy", args).await
+            call.finish("ansible.builtin.copy", args).await
         }
     }
 }

@@ -39,8 +39,17 @@ pub(super) fn announce(call: &Call<'_>, args: &mut Map, content: impl Into<Conte
     }
 }
 
+/// Larger files are not read for a task that is sent ahead: it would be for nothing if it comes otherwise.
+const LARGEST_READ_TWICE: u64 = 4 << 20;
+
+/// Files up to this size travel with their task.
+const SMALL: u64 = 32 << 10;
+
 /// The file that a `src` means, searched as Ansible searches.
 pub(super) fn find(call: &Call<'_>, kind: &str, src: &str) -> Result<PathBuf, Box<Outcome>> {
+    if call.scope.rehearsal.as_ref().is_some_and(|unfinished| !unfinished.may_read_files()) {
+        return Err(Box::new(Outcome::failed("files are not read yet")));
+    }
     let home = src.strip_prefix("~/").and_then(|rest| std::env::var("HOME").ok().map(|home| format!("{home}/{rest}")));
     let src = home.as_deref().unwrap_or(src);
     let found = call.context.search.find(kind, Path::new(src));
@@ -59,6 +68,7 @@ pub(super) fn not_found(call: &Call<'_>, kind: &str, src: &str) -> String {
 
 /// A file's bytes, decrypted when it is a vault and that is wanted.
 pub(super) fn read(call: &Call<'_>, path: &Path, decrypt: bool) -> Result<Vec<u8>, Box<Outcome>> {
+    require_worth(call, path)?;
     let bytes = std::fs::read(path).map_err(|error| unreadable(call, path, &error))?;
     match std::str::from_utf8(&bytes) {
         Ok(text) if decrypt && vault::is_vault(text) => open_vault(call, path, text),
@@ -66,8 +76,27 @@ pub(super) fn read(call: &Call<'_>, path: &Path, decrypt: bool) -> Result<Vec<u8
     }
 }
 
+/// A rehearsal reads no large file.
+fn require_worth(call: &Call<'_>, path: &Path) -> Result<(), Box<Outcome>> {
+    match &call.scope.rehearsal {
+        Some(unfinished) if size_of(path) > LARGEST_READ_TWICE => {
+            unfinished.give_up();
+            Err(Box::new(Outcome::failed("large files are not read yet")))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn size_of(path: &Path) -> u64 {
+    std::fs::metadata(path).map_or(u64::MAX, |found| found.len())
+}
+
 /// A file as it is sent: decrypted when it is a vault and that is wanted, else not even read into memory as a whole.
 pub(super) fn source(call: &Call<'_>, path: &Path, decrypt: bool) -> Result<Content, Box<Outcome>> {
+    require_worth(call, path)?;
+    if size_of(path) <= SMALL {
+        return read(call, path, decrypt).map(Content::Bytes);
+    }
     let wrong = |error: std::io::Error| unreadable(call, path, &error);
     let mut file = std::fs::File::open(path).map_err(wrong)?;
     let (mut sha1, mut sha256, mut is_begun) = (Sha1::new(), Sha256::new(), false);
@@ -133,7 +162,7 @@ pub async fn script(call: &Call<'_>) -> Outcome {
         Err(outcome) => *outcome,
         Ok(content) => {
             args.insert("content_hash", call.run.blobs.put(content));
-            call.module("ansible.builtin.script", args).await
+            call.finish("ansible.builtin.script", args).await
         }
     }
 }
@@ -155,5 +184,5 @@ pub async fn unarchive(call: &Call<'_>) -> Outcome {
         args.remove("content_sha1");
     }
     args.remove("decrypt");
-    call.module("ansible.builtin.unarchive", args).await
+    call.finish("ansible.builtin.unarchive", args).await
 }

@@ -62,7 +62,7 @@ pub async fn run(call: &Call<'_>) -> Option<Outcome> {
         "debug" => control::debug(call),
         "fail" => control::fail(call),
         "fetch" => fetch::fetch(call).await,
-        "gather_facts" => call.module("ansible.builtin.setup", call.args.clone()).await,
+        "gather_facts" => call.finish("ansible.builtin.setup", call.args.clone()).await,
         "group_by" => inventory::group_by(call),
         "include_role" => include::role(call),
         "include_tasks" => include::tasks(call),

@@ -42,7 +42,7 @@ pub async fn template(call: &Call<'_>) -> Outcome {
                 Err(failure) => return call.wrong("output_encoding", failure.message),
             };
             announce(call, &mut args, content);
-            call.module("ansible.builtin.template", args).await
+            call.finish("ansible.builtin.template", args).await
         }
     }
 }

@@ -40,7 +40,9 @@ pub fn set_fact(call: &Call<'_>) -> Outcome {
 }
 
 fn warn_if_reserved(call: &Call<'_>, name: &str) {
-    if let Some(warning) = crate::language::reserved_name(name, call.span()) {
+    if call.scope.rehearsal.is_none()
+        && let Some(warning) = crate::language::reserved_name(name, call.span())
+    {
         call.run.warn(warning);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::base::{Map, Node};
+use crate::base::Node;
 use crate::engine::keywords::list_of;
 use crate::engine::state::Run;
 use crate::engine::variables::HostScope;
@@ -30,15 +30,7 @@ fn hold_somewhere(run: &Arc<Run>, play: &Play, task: &Task, conditions: &[Node])
     };
     conditions.iter().all(is_of_inventory)
         && super::hosts(run, play, None).unwrap_or_default().iter().any(|host| {
-            let scope = HostScope {
-                run: run.clone(),
-                host: run.host(host),
-                play: None,
-                vars_files: Arc::default(),
-                scope: Some(task.scope.clone()),
-                task: None,
-                locals: Arc::new(Map::new()),
-            };
+            let scope = HostScope::of(run, run.host(host)).at_scope(&task.scope);
             let context = scope.context();
             conditions.iter().all(|condition| run.templar.condition(condition, &context).unwrap_or(false))
         })

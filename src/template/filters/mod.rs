@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
 
 use super::arguments::Arguments;
+use super::context::Beyond;
 use super::data::Val;
 use super::fault::{Fault, Outcome};
 use super::scope::Scope;
@@ -80,6 +81,15 @@ pub(crate) fn unknown(name: &str) -> Fault {
     Fault::failed(format!("there is no filter `{name}`")).did_you_mean(short(name), BY_NAME.keys().copied())
 }
 
+/// The filters that do more than compute.
+fn beyond(name: &str) -> Option<Beyond> {
+    match name {
+        "fileglob" | "realpath" | "relpath" => Some(Beyond::Files),
+        "password_hash" | "random" | "shuffle" | "strftime" | "vault" => Some(Beyond::Once),
+        _ => None,
+    }
+}
+
 impl Filter {
     pub fn takes_missing(&self) -> bool {
         self.takes_missing
@@ -90,6 +100,9 @@ impl Filter {
             && let Some(missing) = arguments.missing()
         {
             return Ok(missing.clone());
+        }
+        if let Some(beyond) = beyond(self.name) {
+            scope.go_beyond(beyond)?;
         }
         (self.function)(arguments, scope).map_err(|fault| fault.in_plugin("filter", self.name))
     }

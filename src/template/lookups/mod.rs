@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::arguments::Arguments;
+use super::context::Beyond;
 use super::data::Val;
 use super::fault::{Fault, Outcome};
 use super::filters::short;
@@ -71,6 +72,29 @@ fn takes_missing(name: &str) -> bool {
     matches!(name, "first_found" | "env")
 }
 
+/// What a lookup does besides reading variables. Unless it is known to do less, it may do anything.
+fn beyond(name: &str) -> Option<Beyond> {
+    match name {
+        "cartesian"
+        | "config"
+        | "dict"
+        | "env"
+        | "flattened"
+        | "indexed_items"
+        | "inventory_hostnames"
+        | "items"
+        | "list"
+        | "nested"
+        | "sequence"
+        | "subelements"
+        | "together"
+        | "vars"
+        | "varnames" => None,
+        "csvfile" | "file" | "fileglob" | "first_found" | "ini" | "template" | "unvault" => Some(Beyond::Files),
+        _ => Some(Beyond::Once),
+    }
+}
+
 /// All results of a lookup, as a list.
 pub(crate) fn run(name: &str, arguments: Arguments, scope: &Arc<Scope>) -> Outcome<Vec<Val>> {
     let lookup = find(name)?;
@@ -78,6 +102,9 @@ pub(crate) fn run(name: &str, arguments: Arguments, scope: &Arc<Scope>) -> Outco
         && let Some(Val::Missing(fault)) = arguments.missing()
     {
         return Err(fault.clone());
+    }
+    if let Some(beyond) = beyond(lookup.name) {
+        scope.go_beyond(beyond)?;
     }
     (lookup.function)(arguments.positional, Options(arguments.named), scope).map_err(|fault| fault.in_plugin("lookup", lookup.name))
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use crate::vault;
 
 use super::super::arguments::Arguments;
+use super::super::context::Beyond;
 use super::super::fault::Outcome;
 use super::super::scope::Scope;
 use super::{Test, test};
@@ -34,6 +35,7 @@ pub(crate) const TESTS: &[Test] = &[
 ];
 
 fn path(arguments: Arguments, scope: &Scope) -> Outcome<PathBuf> {
+    scope.go_beyond(Beyond::Files)?;
     Ok(scope.context.controller.directory.join(arguments.bind(["path"])?.text(0)?.as_ref()))
 }
 
@@ -46,6 +48,7 @@ fn is_mount(path: &Path) -> bool {
 }
 
 fn same_file(arguments: Arguments, scope: &Arc<Scope>) -> Outcome<bool> {
+    scope.go_beyond(Beyond::Files)?;
     let bound = arguments.bind(["path", "other"])?;
     let known = |index: usize| -> Outcome<Option<(u64, u64)>> {
         let path = scope.context.controller.directory.join(bound.text(index)?.as_ref());
