@@ -254,7 +254,7 @@ fn a_host_goes_on_while_its_controller_says_nothing() {
     let playbook = project.write("play.yml", LONG);
     let mut running = project.start(&playbook, &host.inventory(), &only(&host));
     running.wait_for_task("Long");
-    wait_until("the task runs on the host", 20, || host.check("pgrep -x sleep"));
+    wait_until("the task runs on the host", 90, || host.check("pgrep -x sleep"));
     running.signal(nix::sys::signal::Signal::SIGSTOP);
     wait_until("the tasks after it have run", 20, || host.check("test -d /srv/folder"));
     running.signal(nix::sys::signal::Signal::SIGCONT);
@@ -270,7 +270,7 @@ fn ctrl_c_ends_the_task_and_begins_none_of_those_sent_ahead() {
     let playbook = project.write("play.yml", &LONG.replace("sleep 3", "sleep 300"));
     let mut running = project.start(&playbook, &host.inventory(), &only(&host));
     running.wait_for_task("Long");
-    wait_until("the task runs on the host", 20, || host.check("pgrep -x sleep"));
+    wait_until("the task runs on the host", 90, || host.check("pgrep -x sleep"));
     running.interrupt();
     let ran = running.finish();
     assert_eq!(ran.code, Some(99), "{}", ran.trouble());

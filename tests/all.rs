@@ -3,10 +3,12 @@
 mod ahead;
 mod architecture;
 mod faults;
+mod jobs;
 mod keycloak;
 mod lab;
 mod language;
 mod mistakes;
+mod reattach;
 mod report;
 mod roles;
 mod site;

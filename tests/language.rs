@@ -132,6 +132,11 @@ fn too_many_failures_end_a_play_as_in_ansible() {
 }
 
 #[test]
+fn jobs_are_told_of_as_in_ansible() {
+    compare(&["jobs.yml"]);
+}
+
+#[test]
 fn a_handler_that_nobody_has_ends_the_run_as_in_ansible() {
     let theirs = run(Command::new(oracle("ansible-playbook")), &["missing_handler.yml"]);
     let ours = run(hostler(), &["missing_handler.yml"]);

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::system::running::note_helper;
-use crate::wire::{BecomeRequest, ChannelEnd, FromAgent};
+use crate::wire::{BecomeRequest, ChannelEnd, FromAgent, ToAgent, encode};
 
 use super::escalation::{Heard, Started, start};
 use super::serve::Outbox;
@@ -20,6 +20,7 @@ const FAREWELL: Duration = Duration::from_secs(5);
 pub struct Channels {
     outbox: Outbox,
     inputs: HashMap<u32, Arc<Mutex<Input>>>,
+    threads: Vec<std::thread::JoinHandle<()>>,
 }
 
 /// The stdin of an agent; frames that come before it has started wait.
@@ -41,7 +42,7 @@ impl Input {
 
 impl Channels {
     pub fn new(outbox: Outbox) -> Self {
-        Channels { outbox, inputs: HashMap::new() }
+        Channels { outbox, inputs: HashMap::new(), threads: Vec::new() }
     }
 
     /// Starts an agent as another user. What goes wrong is told as `ChannelClosed`.
@@ -49,7 +50,7 @@ impl Channels {
         let input = Arc::new(Mutex::new(Input::default()));
         self.inputs.insert(channel, input.clone());
         let outbox = self.outbox.clone();
-        std::thread::spawn(move || {
+        let thread = std::thread::spawn(move || {
             // Whoever removes the user waits until this is dropped: the agent is gone then, and its end is told.
             let (_alive, gone) = std::sync::mpsc::channel::<()>();
             let why = match start(&request) {
@@ -66,6 +67,18 @@ impl Channels {
             };
             outbox.send(&FromAgent::ChannelClosed { channel, why });
         });
+        self.threads.push(thread);
+    }
+
+    /// Tells all agents the last thing that they are told, and waits until they have ended.
+    pub fn finish(self, last: &ToAgent) {
+        if let Ok(frame) = encode(last) {
+            self.inputs.values().for_each(|input| input.lock().unwrap_or_else(PoisonError::into_inner).write(&frame));
+        }
+        for thread in self.threads {
+            // One that broke down has ended too.
+            thread.join().unwrap_or_default();
+        }
     }
 
     pub fn relay(&mut self, channel: u32, frame: &[u8]) {

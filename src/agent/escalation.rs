@@ -48,7 +48,7 @@ pub fn start(request: &BecomeRequest) -> Result<Started, ChannelEnd> {
     }
     let agent = std::fs::read("/proc/self/exe").map_err(|error| failed(format!("cannot read the agent itself: {error}")))?;
     let hash = hex::encode(Sha256::digest(&agent));
-    let mut child = spawn(request, &stub(&hash, agent.len() as u64, Packing::Plain)).map_err(failed)?;
+    let mut child = spawn(request, &stub(&hash, agent.len() as u64, Packing::Plain, "")).map_err(failed)?;
     let (Some(input), Some(output), Some(errors)) = (child.stdin.take(), child.stdout.take(), child.stderr.take()) else {
         return Err(failed("a pipe is missing".into()));
     };

@@ -4,7 +4,11 @@
 mod becoming;
 mod blobs;
 mod escalation;
+mod job;
 mod serve;
+mod session;
 mod task;
 
+pub use job::run as run_job;
 pub use serve::serve;
+pub use session::{attach, serve_session};

@@ -127,7 +127,12 @@ fn read(mut input: impl Read, reader: &Reader) -> Result<(), String> {
     let mut buffer = vec![0; 64 * 1024];
     loop {
         while let Some(message) = decoder.message::<ToAgent>().map_err(|error| error.to_string())? {
-            if matches!(message, ToAgent::Goodbye) {
+            if matches!(message, ToAgent::Goodbye | ToAgent::Stop | ToAgent::Retire) {
+                reader.gone.store(!matches!(message, ToAgent::Goodbye), Ordering::SeqCst);
+                if matches!(message, ToAgent::Stop) {
+                    stop_programs();
+                }
+                channels.finish(&message);
                 return Ok(());
             }
             obey(message, reader, &mut channels);
@@ -167,6 +172,6 @@ fn obey(message: ToAgent, reader: &Reader, channels: &mut Channels) {
         ToAgent::DropAhead => reader.progress.drop_ahead(),
         ToAgent::Become { channel, request } => channels.open(channel, request),
         ToAgent::Relay { channel, frame } => channels.relay(channel, &frame),
-        ToAgent::Goodbye => {}
+        ToAgent::Goodbye | ToAgent::Stop | ToAgent::Retire => {}
     }
 }

@@ -61,6 +61,9 @@ fn dispatch(request: &TaskRequest, sys: &mut System) -> Result<Output, Failure> 
     if let Some(interpreter) = request.interpreter.as_ref().filter(|program| sys.find_program(program).is_none()) {
         return Err(Failure::new(format!("The module interpreter '{interpreter}' was not found.")));
     }
+    if let Some(folder) = &request.job {
+        return super::job::start(request, folder).map(|status| Output::new().with_all(&status));
+    }
     let entry = find(&request.module).ok_or_else(|| Failure::new(format!("the agent has no module `{}`", request.module)))?;
     (entry.run)(request.args.clone(), sys)
 }

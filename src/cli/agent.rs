@@ -14,11 +14,27 @@ use super::failure::Outcome;
 /// Serves a controller over stdin and stdout
 #[derive(Debug, Args)]
 #[command(after_help = "Example: hostler agent    (hostler run starts it on the hosts it works on)")]
-pub struct AgentArgs {}
+pub struct AgentArgs {
+    /// Run the job of `async` that standard input describes
+    #[arg(long, hide = true)]
+    job: bool,
+    /// Outlive the connection, and wait so many seconds for another one
+    #[arg(long, hide = true, value_name = "SECONDS")]
+    session: Option<u64>,
+    /// Hand the connection on to the agent that waits under this name
+    #[arg(long, hide = true, value_name = "TOKEN")]
+    attach: Option<String>,
+}
 
 /// Serves until the controller is gone.
-pub fn run(_: &AgentArgs) -> Outcome {
-    agent::serve(std::io::stdin(), std::io::stdout()).map_err(Diagnostic::error)?;
+pub fn run(args: &AgentArgs) -> Outcome {
+    let ended = match (args.job, args.session, &args.attach) {
+        (true, ..) => agent::run_job(std::io::stdin()),
+        (false, _, Some(token)) => agent::attach(token),
+        (false, Some(seconds), None) => agent::serve_session(std::time::Duration::from_secs(seconds)),
+        (false, None, None) => agent::serve(std::io::stdin(), std::io::stdout()),
+    };
+    ended.map_err(Diagnostic::error)?;
     Ok(0)
 }
 

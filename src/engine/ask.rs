@@ -9,7 +9,7 @@ use crate::transport::{Destination, LinkError, OutputLine};
 use crate::wire::{TaskReply, TaskRequest};
 
 use super::ahead::{Claim, brings_facts};
-use super::call::{Background, Call};
+use super::call::Call;
 use super::outcome::Outcome;
 
 impl Call<'_> {
@@ -176,25 +176,12 @@ impl Call<'_> {
         Ok(self.place()?.destination.clone())
     }
 
-    /// The module of the task on a link of its own, to be waited for elsewhere.
-    pub async fn detached(&self, background: Background) -> Result<impl Future<Output = Outcome> + Send + 'static, Box<Outcome>> {
-        let place = self.place()?;
-        let Some(entry) = modules::find(&self.task.action.name) else { return Err(Box::new(self.no_such_module(&self.task.action.name))) };
-        let link = self.run.connections.fresh(place).await.map_err(|error| Box::new(failed_link(&error)))?;
-        let request = TaskRequest {
-            module: entry.name.to_owned(),
-            args: self.args.clone(),
-            environment: self.environment.clone(),
-            interpreter: self.interpreter(),
-            timeout: Some(background.limit),
-            ..TaskRequest::default()
-        };
-        Ok(async move {
-            match link.run(request, None).await {
-                Ok(reply) => Outcome::from_reply(reply),
-                Err(error) => failed_link(&error),
-            }
-        })
+    /// Starts a module on the task's host as a job that leaves its result in a folder there.
+    pub async fn job(&self, name: &str, args: Map, folder: String) -> Outcome {
+        match self.request(name, args) {
+            Ok(request) => self.send(TaskRequest { job: Some(folder), ..request }).await,
+            Err(outcome) => *outcome,
+        }
     }
 }
 

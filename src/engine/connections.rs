@@ -63,6 +63,13 @@ struct Way {
 }
 
 impl Way {
+    /// Ends its agent, and those behind it.
+    async fn end(&self, stop: bool) {
+        if let Some(link) = self.direct.lock().await.take().filter(Link::is_open) {
+            link.end(stop).await;
+        }
+    }
+
     /// How much is under way on it; `None` while it is being made.
     fn load(&self) -> Option<usize> {
         let direct = self.direct.try_lock().ok()?;
@@ -130,18 +137,6 @@ impl Connections {
         Ok(link)
     }
 
-    /// A link that nobody else uses: for a job in the background.
-    ///
-    /// # Errors
-    /// As `link`.
-    pub async fn fresh(&self, place: &Place) -> Result<Link, LinkError> {
-        let direct = self.open(&place.destination).await?;
-        match &place.becoming {
-            Some(becoming) => becoming.link(&direct, &place.destination).await,
-            None => Ok(direct),
-        }
-    }
-
     async fn open(&self, destination: &Destination) -> Result<Link, LinkError> {
         match destination {
             Destination::Local => Link::local(self.blobs.clone()).await,
@@ -156,9 +151,20 @@ impl Connections {
             .map_err(|error| LinkError::Agent(format!("cannot prepare the agent in `{}`: {error}", self.cache.display())))
     }
 
+    /// Ends all links at the run's end: when the hosts have done what they were given, or at once.
+    pub async fn end(&self, stop: bool) {
+        let mut ending = tokio::task::JoinSet::new();
+        for way in self.ways.lock().await.drain().flat_map(|(_, ways)| ways) {
+            ending.spawn(async move { way.end(stop).await });
+        }
+        while ending.join_next().await.is_some() {}
+    }
+
     /// Forgets the link to a destination: `meta: reset_connection`, a reboot.
     pub async fn forget(&self, destination: &Destination) {
-        self.ways.lock().await.remove(destination);
+        for way in self.ways.lock().await.remove(destination).unwrap_or_default() {
+            tokio::spawn(async move { way.end(false).await });
+        }
     }
 }
 

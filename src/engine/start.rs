@@ -44,8 +44,12 @@ pub fn run(request: RunRequest, journal: &Journal) -> u8 {
     let exit_code = runtime.block_on(async {
         match prepare(request, journal) {
             Ok((run, playbooks)) => tokio::select! {
-                exit_code = go(&run, playbooks) => exit_code,
+                exit_code = go(&run, playbooks) => {
+                    run.connections.end(false).await;
+                    exit_code
+                }
                 signal = interruption() => {
+                    run.connections.end(true).await;
                     run.event(Event::Finding { diagnostic: interrupted(&run, signal) });
                     recap(&run);
                     code::INTERRUPTED
@@ -140,7 +144,6 @@ fn prepare(request: RunRequest, journal: &Journal) -> Result<(Arc<Run>, Vec<Play
         next_task: AtomicU64::new(1),
         cache,
         playbook_folders: folders,
-        jobs: Arc::default(),
         sends_ahead: std::env::var_os("HOSTLER_NO_SEND_AHEAD").is_none(),
         request,
     });

@@ -61,8 +61,6 @@ pub struct Run {
     pub failure_code: AtomicU8,
     /// Whether tasks are sent before those before them are done, where that makes no difference.
     pub sends_ahead: bool,
-    /// Results of `async` tasks by job id.
-    pub jobs: super::actions::background::Jobs,
 }
 
 /// What `add_host` and `group_by` did to the inventory.

@@ -2,7 +2,7 @@
 //! (`become`) goes through the same channel.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -14,10 +14,14 @@ use crate::wire::{BecomeRequest, ChannelEnd, Decoder, FromAgent, Hello, PROTOCOL
 use super::blobs::BlobStore;
 use super::error::LinkError;
 use super::payload::{Payload, program};
+use super::session::{Ends, Session};
 use super::ssh::{self, SshOptions};
 
 /// Receives the live output of a task.
 pub type OutputLine = Arc<dyn Fn(&str) + Send + Sync>;
+
+/// So long an agent's end is waited for.
+const END: std::time::Duration = std::time::Duration::from_secs(3);
 
 /// Channel 0 is the agent that the link leads to; others are agents that it has started for other users.
 const DIRECT: u32 = 0;
@@ -48,6 +52,7 @@ struct Shared {
     room: Arc<Semaphore>,
     state: Mutex<State>,
     blobs: BlobStore,
+    closing: Arc<AtomicBool>,
     next_task: AtomicU64,
     next_channel: AtomicU32,
 }
@@ -77,7 +82,9 @@ impl Link {
         let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
             return Err(LinkError::Agent("the agent on this machine has no pipes".into()));
         };
-        Link::start(input, output, child, blobs).await
+        let closing = Arc::new(AtomicBool::new(false));
+        tokio::spawn(async move { child.wait().await });
+        Link::start(input, output, closing, blobs).await
     }
 
     /// Reaches a host over SSH and starts the agent there, sending it when the host does not have it.
@@ -85,15 +92,17 @@ impl Link {
     /// # Errors
     /// The host cannot be reached, or the agent does not start.
     pub async fn ssh(options: &SshOptions, payload: &Payload, blobs: BlobStore) -> Result<Link, LinkError> {
-        let (input, output, guard) = ssh::start_agent(options, payload).await?;
-        Link::start(input, output, guard, blobs).await
+        let connection = ssh::start_agent(options, payload).await?;
+        let closing = Arc::new(AtomicBool::new(false));
+        let Ends { input, output } = Session::start(options, payload, connection, closing.clone());
+        Link::start(input, output, closing, blobs).await
     }
 
-    /// Speaks over a pair of pipes; `guard` lives as long as they are used.
-    async fn start<G: Send + 'static>(
+    /// Speaks over a pair of pipes. `closing` is set when their end is wanted.
+    async fn start(
         input: impl AsyncWrite + Unpin + Send + 'static,
         output: impl AsyncRead + Unpin + Send + 'static,
-        guard: G,
+        closing: Arc<AtomicBool>,
         blobs: BlobStore,
     ) -> Result<Link, LinkError> {
         let (outgoing, queue) = mpsc::unbounded_channel();
@@ -102,6 +111,7 @@ impl Link {
             room: Arc::new(Semaphore::new(PIECES_UNDER_WAY)),
             state: Mutex::default(),
             blobs,
+            closing,
             next_task: AtomicU64::new(1),
             next_channel: AtomicU32::new(DIRECT + 1),
         });
@@ -111,7 +121,6 @@ impl Link {
         tokio::spawn(async move {
             let why = reader.read(output).await;
             reader.close(DIRECT, &ChannelEnd::Because(why));
-            drop(guard);
         });
         let hello = hello.await.unwrap_or_else(|_| Err(LinkError::Lost("the agent did not answer".into())))?;
         if hello.protocol != PROTOCOL {
@@ -187,6 +196,20 @@ impl Link {
     /// The link was lost.
     pub fn drop_ahead(&self) -> Result<(), LinkError> {
         self.send(&ToAgent::DropAhead)
+    }
+
+    /// Ends the agent, and waits a moment until it is gone: when all it was given is done, or, to `stop` it, at once.
+    pub async fn end(&self, stop: bool) {
+        self.shared.closing.store(true, Ordering::SeqCst);
+        let last = if stop { ToAgent::Stop } else { ToAgent::Goodbye };
+        // A link that is gone has taken its agent with it.
+        self.shared.send(DIRECT, &last).unwrap_or_default();
+        let is_over = async {
+            while self.is_open() {
+                tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+            }
+        };
+        tokio::time::timeout(END, is_over).await.unwrap_or_default();
     }
 
     /// Whether the link leads back to this machine and its files.

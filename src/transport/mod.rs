@@ -4,6 +4,7 @@ mod blobs;
 mod error;
 mod link;
 mod payload;
+mod session;
 mod ssh;
 
 pub use blobs::BlobStore;

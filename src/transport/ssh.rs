@@ -14,10 +14,11 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixListener;
 
 use crate::base::Secret;
-use crate::wire::bootstrap::{DAMAGED, FOUND, NO_PLACE, Packing, WANTED, stub};
+use crate::wire::bootstrap::{DAMAGED, FOUND, GONE, NO_PLACE, Packing, WANTED, stub, way_back};
 
 use super::error::LinkError;
 use super::payload::Payload;
+use super::session::Connection;
 
 /// How to reach a host.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -72,6 +73,8 @@ impl SshOptions {
             }
         }
         words.extend(self.arguments.iter().map(OsString::from));
+        // A connection that hangs must be noticed; what the user says of it comes first, and counts.
+        words.extend(["-o", "ServerAliveInterval=10", "-o", "ServerAliveCountMax=3"].map(OsString::from));
         words
     }
 
@@ -96,29 +99,41 @@ pub struct Guard {
     _channel: openssh::Child<std::sync::Arc<Session>>,
 }
 
-type Started = (openssh::ChildStdin, openssh::ChildStdout, Guard);
+/// An agent whose controller is gone waits so many seconds for it to come back.
+const GRACE: u64 = 90;
+
+/// The variable that says otherwise, for tests.
+const GRACE_VARIABLE: &str = "HOSTLER_AGENT_GRACE";
 
 /// Reaches the host and starts the agent in the same channel it will talk over.
-pub async fn start_agent(options: &SshOptions, payload: &Payload) -> Result<Started, LinkError> {
+pub async fn start_agent(options: &SshOptions, payload: &Payload) -> Result<Connection, LinkError> {
+    let grace = std::env::var(GRACE_VARIABLE).ok().and_then(|text| text.parse().ok()).unwrap_or(GRACE);
+    let text = stub(&payload.hash, payload.packed_size, Packing::Gzip, &format!(" --session {grace}"));
     if options.host.starts_with('-') || options.user.as_deref().is_some_and(|user| user.starts_with('-')) {
         return Err(LinkError::Unreachable(format!("`{}` is no host name", options.host)));
     }
     let control = options.control_path();
     ensure_master(options, &control).await?;
-    match start_in_master(&control, payload).await {
+    match start_in_master(&control, &text, payload).await {
         // A master that has gone stale since it was checked: one new one, then it counts.
         Err(LinkError::Lost(_)) => {
             std::fs::remove_file(&control).unwrap_or_default();
             ensure_master(options, &control).await?;
-            start_in_master(&control, payload).await
+            start_in_master(&control, &text, payload).await
         }
         other => other,
     }
 }
 
-async fn start_in_master(control: &Path, payload: &Payload) -> Result<Started, LinkError> {
+/// Reaches the host again and finds the agent that waits there.
+pub async fn attach_agent(options: &SshOptions, payload: &Payload, token: &str) -> Result<Connection, LinkError> {
+    let control = options.control_path();
+    ensure_master(options, &control).await?;
+    start_in_master(&control, &way_back(&payload.hash, token), payload).await
+}
+
+async fn start_in_master(control: &Path, text: &str, payload: &Payload) -> Result<Connection, LinkError> {
     let session = std::sync::Arc::new(Session::resume_mux(control.into(), None));
-    let text = stub(&payload.hash, payload.packed_size, Packing::Gzip);
     // The user's login shell may not be a POSIX one, so the text is handed to `sh` as one quoted word.
     let mut command = session.arc_command("/bin/sh");
     command.arg("-c").arg(text);
@@ -128,7 +143,7 @@ async fn start_in_master(control: &Path, payload: &Payload) -> Result<Started, L
         return Err(LinkError::Lost("the channel has no pipes".into()));
     };
     handshake(&mut input, &mut output, payload).await?;
-    Ok((input, output, Guard { _channel: channel }))
+    Ok(Connection { input, output, guard: Guard { _channel: channel } })
 }
 
 fn chain(error: &dyn std::error::Error) -> String {
@@ -146,6 +161,7 @@ async fn handshake(input: &mut openssh::ChildStdin, output: &mut openssh::ChildS
     for _ in 0..200 {
         match read_line(output).await?.trim() {
             FOUND => return Ok(()),
+            GONE => return Err(LinkError::Agent("the agent is not on the host any more".into())),
             WANTED => {
                 let packed = payload.packed().await.map_err(|error| LinkError::Agent(format!("cannot read the packed agent: {error}")))?;
                 let sent = match input.write_all(&packed).await {

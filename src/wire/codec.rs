@@ -3,6 +3,8 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::session::Control;
+
 /// No frame is longer, packed or unpacked.
 pub const LARGEST_FRAME: usize = 64 * 1024 * 1024;
 
@@ -11,6 +13,8 @@ const COMPRESS_FROM: usize = 4 * 1024;
 
 const HEADER: usize = 5;
 const COMPRESSED: u8 = 1;
+/// The frame is about the link itself.
+const CONTROL: u8 = 2;
 
 #[derive(Debug, thiserror::Error)]
 pub enum CodecError {
@@ -28,6 +32,30 @@ pub enum CodecError {
 
 /// A message as a frame.
 pub fn encode<T: Serialize>(message: &T) -> Result<Vec<u8>, CodecError> {
+    encode_as(0, message)
+}
+
+/// What is said about the link itself, as a frame.
+pub fn encode_control(control: &Control) -> Result<Vec<u8>, CodecError> {
+    encode_as(CONTROL, control)
+}
+
+/// A whole frame, not looked into.
+pub struct Frame {
+    pub bytes: Vec<u8>,
+}
+
+impl Frame {
+    /// What it says about the link itself; `None`: it is a message.
+    pub fn control(&self) -> Result<Option<Control>, CodecError> {
+        match self.bytes.get(HEADER - 1) {
+            Some(flags) if flags & CONTROL != 0 => Ok(Some(rmp_serde::from_slice(&self.bytes[HEADER..])?)),
+            _ => Ok(None),
+        }
+    }
+}
+
+fn encode_as<T: Serialize>(kind: u8, message: &T) -> Result<Vec<u8>, CodecError> {
     let body = rmp_serde::to_vec_named(message)?;
     let (flags, body) = match body.len() > COMPRESS_FROM {
         true => (COMPRESSED, zstd::bulk::compress(&body, 1).map_err(CodecError::Compression)?),
@@ -38,7 +66,7 @@ pub fn encode<T: Serialize>(message: &T) -> Result<Vec<u8>, CodecError> {
     }
     let mut frame = Vec::with_capacity(HEADER + body.len());
     frame.extend_from_slice(&(body.len() as u32).to_be_bytes());
-    frame.push(flags);
+    frame.push(flags | kind);
     frame.extend_from_slice(&body);
     Ok(frame)
 }
@@ -56,25 +84,29 @@ impl Decoder {
 
     /// The next message, when all of it is here.
     pub fn message<T: DeserializeOwned>(&mut self) -> Result<Option<T>, CodecError> {
+        let Some(Frame { bytes }) = self.frame()? else { return Ok(None) };
+        let body = &bytes[HEADER..];
+        match bytes[HEADER - 1] & COMPRESSED {
+            0 => Ok(Some(rmp_serde::from_slice(body)?)),
+            _ => Ok(Some(rmp_serde::from_slice(&zstd::bulk::decompress(body, LARGEST_FRAME).map_err(CodecError::Compression)?)?)),
+        }
+    }
+
+    /// The next frame, when all of it is here.
+    pub fn frame(&mut self) -> Result<Option<Frame>, CodecError> {
         let Some(header) = self.buffer.first_chunk::<HEADER>() else { return Ok(None) };
         let [a, b, c, d, flags] = *header;
         let length = u32::from_be_bytes([a, b, c, d]) as usize;
         if length > LARGEST_FRAME {
             return Err(CodecError::TooLong(length));
         }
-        if flags & !COMPRESSED != 0 {
+        if flags & !(COMPRESSED | CONTROL) != 0 {
             return Err(CodecError::UnknownFlags(flags));
         }
         if self.buffer.len() < HEADER + length {
             return Ok(None);
         }
-        let body = self.buffer[HEADER..HEADER + length].to_vec();
-        self.buffer.drain(..HEADER + length);
-        let body = match flags & COMPRESSED {
-            0 => body,
-            _ => zstd::bulk::decompress(&body, LARGEST_FRAME).map_err(CodecError::Compression)?,
-        };
-        Ok(Some(rmp_serde::from_slice(&body)?))
+        Ok(Some(Frame { bytes: self.buffer.drain(..HEADER + length).collect() }))
     }
 }
 

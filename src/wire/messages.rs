@@ -57,6 +57,10 @@ pub enum ToAgent {
     },
     /// Nothing more will come: finish and go.
     Goodbye,
+    /// The run was interrupted: end what runs, and go.
+    Stop,
+    /// No controller is there any more: finish the task that runs, begin no other, and go.
+    Retire,
 }
 
 /// From agent to controller.
@@ -101,6 +105,8 @@ pub struct TaskRequest {
     pub timeout: Option<u64>,
     /// A program that the task itself asks to be run by: the module does without it, and it must be there all the same.
     pub interpreter: Option<String>,
+    /// `async`: the task runs on as a job that leaves its result in this folder.
+    pub job: Option<String>,
     /// The task before it, when it was sent before that one was done: dropped unless that one goes well.
     pub after: Option<u64>,
 }

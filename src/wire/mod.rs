@@ -4,9 +4,11 @@
 pub mod bootstrap;
 mod codec;
 mod messages;
+mod session;
 
-pub use codec::{CodecError, Decoder, LARGEST_FRAME, encode};
+pub use codec::{CodecError, Decoder, Frame, LARGEST_FRAME, encode, encode_control};
 pub use messages::{BecomeMethod, BecomeRequest, ChannelEnd, FromAgent, Hello, TaskReply, TaskRequest, ToAgent};
+pub use session::{Control, SentFrames, TELL_AFTER};
 
 /// Both ends must speak exactly this: the agent is sent by the controller, so there is never another version to talk to.
 pub const PROTOCOL: u32 = 2;

@@ -1,67 +1,76 @@
-//! `async` and `async_status`: a task that runs on while the play goes on, over a link of its own.
-
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+//! `async` and `async_status`: a task that runs on the host as a job of its own, outliving the run if need be.
 
 use crate::base::{Map, Value};
 use crate::engine::call::{Background, Call};
 use crate::engine::outcome::Outcome;
-use crate::engine::state::lock;
 use crate::history::event::{AsyncState, Event};
+use crate::template::Variables as _;
 
-/// Jobs of a run by their ids; `None`: still running.
-pub type Jobs = Arc<Mutex<HashMap<String, Option<Outcome>>>>;
+const STATUS: &str = "ansible.builtin.async_status";
 
-/// Starts a task in the background; with `poll` waits for it as well.
+/// Starts a task as a job; with `poll` waits for it as well.
 pub async fn start(call: &Call<'_>, background: Background) -> Outcome {
-    let job = format!("j{}.{}", uuid::Uuid::new_v4().simple(), std::process::id());
+    let name = &call.task.action.name;
     if call.check {
-        return call.module(&call.task.action.name, call.args.clone()).await;
+        return call.module(name, call.args.clone()).await;
     }
-    if background.poll > 0 {
-        let outcome = call.module(&call.task.action.name, call.args.clone()).await;
-        return finished(outcome, &job);
-    }
-    let running = match call.detached(background).await {
-        Ok(running) => running,
-        Err(outcome) => return *outcome,
-    };
-    lock(&call.run.jobs).insert(job.clone(), None);
-    let (jobs, own) = (call.run.jobs.clone(), job.clone());
-    tokio::spawn(async move {
-        let outcome = running.await;
-        lock(&jobs).insert(own, Some(outcome));
-    });
-    Outcome::ok(status_map(&job, true, false)).with("results_file", format!("(kept by Hostler) {job}")).changed()
-}
-
-fn status_map(job: &str, started: bool, finished: bool) -> Map {
-    [("ansible_job_id", Value::from(job)), ("started", i64::from(started).into()), ("finished", i64::from(finished).into())]
-        .into_iter()
-        .collect()
-}
-
-fn finished(mut outcome: Outcome, job: &str) -> Outcome {
-    for (key, value) in status_map(job, true, true).iter() {
-        outcome.values.insert(key.clone(), value.clone());
-    }
+    let started = call.job(name, call.args.clone(), folder(call)).await;
+    let job = started.values.text("ansible_job_id").map(str::to_owned);
+    let (Some(job), true) = (job, background.poll > 0 && !started.failed) else { return started };
+    let outcome = poll(call, background, &job).await;
+    call.module(STATUS, options(call, &job, &[("mode", "cleanup".into())])).await;
     outcome
+}
+
+/// Looks after the job until it ends or its time is over.
+async fn poll(call: &Call<'_>, background: Background, job: &str) -> Outcome {
+    let mut left = background.limit;
+    loop {
+        let wait = background.poll.min(left.max(1));
+        let outcome = call.module(STATUS, options(call, job, &[("_wait", wait.into())])).await;
+        let is_finished = outcome.values.get("finished") == Some(&Value::Bool(true));
+        let state = match () {
+            () if is_finished && outcome.failed => AsyncState::Failed,
+            () if is_finished => AsyncState::Ok,
+            () => AsyncState::Poll { started: true, finished: false },
+        };
+        if outcome.unreachable {
+            return outcome;
+        }
+        tell(call, job, state);
+        if is_finished {
+            return outcome;
+        }
+        left = left.saturating_sub(background.poll);
+        if left == 0 {
+            let message = format!("async task did not complete within the requested time - {}s", background.limit);
+            return Outcome::failed(message).with("async_result", outcome.shown());
+        }
+    }
+}
+
+fn tell(call: &Call<'_>, job: &str, state: AsyncState) {
+    call.run.event(Event::Async { task: call.batch.id, host: call.cursor.host.name.clone(), job: job.to_owned(), state });
 }
 
 /// `async_status`.
-pub fn status(call: &Call<'_>) -> Outcome {
+pub async fn status(call: &Call<'_>) -> Outcome {
     let Some(job) = call.text("jid") else { return Outcome::failed("missing required arguments: jid") };
-    if call.text("mode").as_deref() == Some("cleanup") {
-        lock(&call.run.jobs).remove(&job);
-        return Outcome::ok([("ansible_job_id", Value::from(job.as_str())), ("erased", job.as_str().into())].into_iter().collect());
-    }
-    let known = lock(&call.run.jobs).get(&job).cloned();
-    let (outcome, ended) = match known {
-        None => (Outcome::failed("could not find job").with("ansible_job_id", job.as_str()).with("started", 1).with("finished", 1), true),
-        Some(None) => (Outcome::ok(status_map(&job, true, false)), false),
-        Some(Some(outcome)) => (finished(outcome, &job), true),
+    let more: Vec<(&str, Value)> = call.args.get("mode").map(|mode| ("mode", mode.clone())).into_iter().collect();
+    call.finish(STATUS, options(call, &job, &more)).await
+}
+
+fn options(call: &Call<'_>, job: &str, more: &[(&str, Value)]) -> Map {
+    let own = [("jid", Value::from(job)), ("_async_dir", folder(call).into())];
+    own.into_iter().chain(more.iter().cloned()).collect()
+}
+
+/// Where the results of jobs are on the host.
+fn folder(call: &Call<'_>) -> String {
+    let given = match call.scope.get("ansible_async_dir") {
+        Some(crate::template::Variable::Value(value)) => Some(value.to_text()),
+        Some(crate::template::Variable::Source(node)) => call.run.templar.render(&node, &call.context).ok().map(|value| value.to_text()),
+        _ => None,
     };
-    let state = AsyncState::Poll { started: true, finished: ended };
-    call.run.event(Event::Async { task: call.batch.id, host: call.cursor.host.name.clone(), job, state });
-    outcome
+    given.filter(|text| !text.is_empty()).unwrap_or_else(|| "~/.ansible_async".into())
 }

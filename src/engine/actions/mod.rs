@@ -57,7 +57,7 @@ pub async fn run(call: &Call<'_>) -> Option<Outcome> {
         "add_host" => inventory::add_host(call),
         "assemble" => assemble::assemble(call).await,
         "assert" => control::assert(call),
-        "async_status" => background::status(call),
+        "async_status" => background::status(call).await,
         "copy" => copy::copy(call).await,
         "debug" => control::debug(call),
         "fail" => control::fail(call),

@@ -15,6 +15,7 @@ use crate::wire::TaskRequest;
 
 /// Modules that bring facts, all of them with names that [`is_fact_name`] knows.
 const BRING_FACTS: &[&str] = &[
+    "ansible.builtin.async_status",
     "ansible.builtin.getent",
     "ansible.builtin.hostname",
     "ansible.builtin.package_facts",

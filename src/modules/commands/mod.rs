@@ -1,5 +1,6 @@
 //! Modules that run what the user wrote: commands, shells, scripts.
 
+mod async_status;
 mod command;
 mod expect;
 mod outcome;
@@ -10,6 +11,7 @@ mod shell;
 use super::registry::Entry;
 
 pub(super) const MODULES: &[Entry] = &[
+    Entry::of::<async_status::AsyncStatus>(),
     Entry::of::<command::RunCommand>(),
     Entry::of::<expect::Expect>(),
     Entry::of::<raw::Raw>(),
