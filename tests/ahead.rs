@@ -36,6 +36,9 @@ fn story(ran: &Ran) -> Vec<Json> {
         "results_file",
         "backup_file",
         "pid",
+        "erased",
+        "job",
+        "child_pid",
         "stdout_time",
     ];
     fn strip(value: &mut Json) {
