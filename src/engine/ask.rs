@@ -73,7 +73,6 @@ impl Call<'_> {
             diff: self.diff,
             environment: self.environment.clone(),
             interpreter: self.interpreter(),
-            timeout: self.background.map(|background| background.limit),
             ..TaskRequest::default()
         })
     }
@@ -179,7 +178,10 @@ impl Call<'_> {
     /// Starts a module on the task's host as a job that leaves its result in a folder there.
     pub async fn job(&self, name: &str, args: Map, folder: String) -> Outcome {
         match self.request(name, args) {
-            Ok(request) => self.send(TaskRequest { job: Some(folder), ..request }).await,
+            Ok(request) => {
+                let timeout = self.background.map(|background| background.limit);
+                self.send(TaskRequest { job: Some(folder), timeout, ..request }).await
+            }
             Err(outcome) => *outcome,
         }
     }

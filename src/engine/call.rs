@@ -10,7 +10,7 @@ use crate::modules;
 use crate::template::{Context, OMIT, Templar};
 
 use super::actions;
-use super::connections::Place;
+use super::connections::{Place, Reader};
 use super::cursor::Cursor;
 use super::gate::Batch;
 use super::keywords::TaskKeywords;
