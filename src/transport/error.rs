@@ -9,6 +9,9 @@ pub enum LinkError {
     /// The host was reached; the agent could not be started there.
     #[error("{0}")]
     Agent(String),
+    /// The host was reached again, and the agent that was to be found there has ended.
+    #[error("the agent is not on the host any more")]
+    Gone,
     /// `become` failed.
     #[error("{0}")]
     Become(String),

@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
@@ -57,6 +57,8 @@ struct Shared {
     state: Mutex<State>,
     blobs: BlobStore,
     closing: Arc<AtomicBool>,
+    /// Why the link came to its end, where its session knows.
+    end: Arc<OnceLock<String>>,
     next_task: AtomicU64,
     next_channel: AtomicU32,
 }
@@ -86,9 +88,8 @@ impl Link {
         let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
             return Err(LinkError::Agent("the agent on this machine has no pipes".into()));
         };
-        let closing = Arc::new(AtomicBool::new(false));
         tokio::spawn(async move { child.wait().await });
-        Link::start(input, output, closing, blobs).await
+        Link::start(input, output, Arc::default(), Arc::default(), blobs).await
     }
 
     /// Reaches a host over SSH and starts the agent there, sending it when the host does not have it.
@@ -97,16 +98,17 @@ impl Link {
     /// The host cannot be reached, or the agent does not start.
     pub async fn ssh(options: &SshOptions, payload: &Payload, blobs: BlobStore) -> Result<Link, LinkError> {
         let connection = ssh::start_agent(options, payload).await?;
-        let closing = Arc::new(AtomicBool::new(false));
-        let Ends { input, output } = Session::start(options, payload, connection, closing.clone());
-        Link::start(input, output, closing, blobs).await
+        let (closing, end) = (Arc::default(), Arc::default());
+        let Ends { input, output } = Session::start(options, payload, connection, Arc::clone(&closing), Arc::clone(&end));
+        Link::start(input, output, closing, end, blobs).await
     }
 
-    /// Speaks over a pair of pipes. `closing` is set when their end is wanted.
+    /// Speaks over a pair of pipes. `closing` is set when their end is wanted; `end` says why they came to one.
     async fn start(
         input: impl AsyncWrite + Unpin + Send + 'static,
         output: impl AsyncRead + Unpin + Send + 'static,
         closing: Arc<AtomicBool>,
+        end: Arc<OnceLock<String>>,
         blobs: BlobStore,
     ) -> Result<Link, LinkError> {
         let (outgoing, queue) = mpsc::unbounded_channel();
@@ -116,6 +118,7 @@ impl Link {
             state: Mutex::default(),
             blobs,
             closing,
+            end,
             next_task: AtomicU64::new(1),
             next_channel: AtomicU32::new(DIRECT + 1),
         });
@@ -265,7 +268,7 @@ impl Shared {
         let mut buffer = vec![0; 64 * 1024];
         loop {
             match output.read(&mut buffer).await {
-                Ok(0) => return "the agent is gone".into(),
+                Ok(0) => return self.end.get().cloned().unwrap_or_else(|| "the agent is gone".into()),
                 Ok(count) => decoder.feed(&buffer[..count]),
                 Err(error) => return error.to_string(),
             }

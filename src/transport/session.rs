@@ -1,8 +1,8 @@
 //! A link that outlives its connection: frames go over whatever connection is there. When one is lost, the host is connected to again, and both
 //! ends go on with the first frame that did not arrive.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadHalf, WriteHalf};
@@ -34,6 +34,8 @@ pub struct Session {
     payload: Payload,
     /// Set when the link is being ended: an end of the connection is no loss then.
     closing: Arc<AtomicBool>,
+    /// Is told why the link comes to its end.
+    end: Arc<OnceLock<String>>,
     sent: SentFrames,
     received: u64,
     /// How many of them the agent has been told of.
@@ -57,12 +59,19 @@ pub struct Ends {
 
 impl Session {
     /// Carries frames between the link and the first connection, and those after it.
-    pub fn start(options: &SshOptions, payload: &Payload, connection: Connection, closing: Arc<AtomicBool>) -> Ends {
+    pub fn start(
+        options: &SshOptions,
+        payload: &Payload,
+        connection: Connection,
+        closing: Arc<AtomicBool>,
+        end: Arc<OnceLock<String>>,
+    ) -> Ends {
         let (near, far) = tokio::io::duplex(256 * 1024);
         let session = Session {
             options: options.clone(),
             payload: payload.clone(),
             closing,
+            end,
             sent: SentFrames::default(),
             received: 0,
             told: 0,
@@ -77,18 +86,22 @@ impl Session {
         let (mut from_link, mut to_link) = tokio::io::split(link);
         let mut outgoing = Decoder::default();
         let mut incoming = Decoder::default();
-        loop {
+        let why = loop {
             let Connection { input, output, guard } = connection;
             let end = self.carry(input, output, &mut incoming, (&mut from_link, &mut to_link), &mut outgoing).await;
             drop(guard);
-            if !matches!(end, Ok(End::Lost)) || self.closing.load(Ordering::SeqCst) {
-                return;
+            match end {
+                Ok(End::Lost) if !self.closing.load(Ordering::SeqCst) => {}
+                Ok(_) => return,
+                Err(error) => break error.to_string(),
             }
             match self.reconnect().await {
-                Some((again, decoder)) => (connection, incoming) = (again, decoder),
-                None => return,
+                Ok((again, decoder)) => (connection, incoming) = (again, decoder),
+                Err(why) => break why,
             }
-        }
+        };
+        // It is told once, and read when the link's pipes end, which is with this function.
+        self.end.set(why).unwrap_or_default();
     }
 
     /// Until the connection is lost, or the link is.
@@ -150,26 +163,26 @@ impl Session {
         self.sent.count() - self.sent.kept()
     }
 
-    /// Tries to find the agent again, for a time.
-    async fn reconnect(&mut self) -> Option<(Connection, Decoder)> {
-        let token = self.token.clone()?;
+    /// Tries to find the agent again, for a time; an error says why it was not found.
+    async fn reconnect(&mut self) -> Result<(Connection, Decoder), String> {
+        let Some(token) = self.token.clone() else { return Err("the agent is gone".into()) };
         let end = Instant::now() + TRIES;
         let mut pause = Duration::from_millis(100);
-        while Instant::now() < end && !self.closing.load(Ordering::SeqCst) {
-            match ssh::attach_agent(&self.options, &self.payload, &token).await {
-                Ok(connection) => {
-                    if let Some(attached) = self.attach(connection).await {
-                        return Some(attached);
-                    }
-                }
-                // The host was reached, and the agent is not there any more.
-                Err(LinkError::Agent(_)) => return None,
-                Err(_) => {}
+        loop {
+            let why = match ssh::attach_agent(&self.options, &self.payload, &token).await {
+                Ok(connection) => match self.attach(connection).await {
+                    Some(attached) => return Ok(attached),
+                    None => "the agent does not go on with this run".into(),
+                },
+                Err(error @ LinkError::Gone) => return Err(error.to_string()),
+                Err(error) => error.to_string(),
+            };
+            if Instant::now() >= end || self.closing.load(Ordering::SeqCst) {
+                return Err(format!("{why} (tried for {} s)", TRIES.as_secs()));
             }
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(Duration::from_secs(2));
         }
-        None
     }
 
     /// Tells the agent what has arrived, and hears what has there.

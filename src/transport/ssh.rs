@@ -161,7 +161,7 @@ async fn handshake(input: &mut openssh::ChildStdin, output: &mut openssh::ChildS
     for _ in 0..200 {
         match read_line(output).await?.trim() {
             FOUND => return Ok(()),
-            GONE => return Err(LinkError::Agent("the agent is not on the host any more".into())),
+            GONE => return Err(LinkError::Gone),
             WANTED => {
                 let packed = payload.packed().await.map_err(|error| LinkError::Agent(format!("cannot read the packed agent: {error}")))?;
                 let sent = match input.write_all(&packed).await {
