@@ -11,7 +11,7 @@ use crate::system::running::note_helper;
 use crate::wire::{BecomeRequest, ChannelEnd, FromAgent, ToAgent, encode};
 
 use super::escalation::{Heard, Started, start};
-use super::serve::Outbox;
+use super::outbox::Outbox;
 
 /// As long is an agent that is told to go waited for.
 const FAREWELL: Duration = Duration::from_secs(5);

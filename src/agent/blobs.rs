@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use crate::system::{Blobs, Failure, Result};
 use crate::wire::FromAgent;
 
-use super::serve::Outbox;
+use super::outbox::Outbox;
 
 /// A piece as it arrived, or why it will not.
 pub enum Piece {

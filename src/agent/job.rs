@@ -10,11 +10,12 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::base::{Map, Value};
+use crate::modules::Output;
 use crate::system::running::end_running_programs;
 use crate::system::{Failure, System};
 use crate::wire::{Decoder, TaskReply, TaskRequest, encode};
 
-use super::serve::Outbox;
+use super::outbox::Outbox;
 
 /// What the process of a job reads first of all.
 #[derive(Serialize, Deserialize)]
@@ -24,7 +25,7 @@ struct Order {
 }
 
 /// Starts a job; gives what its task comes to at once.
-pub fn start(request: &TaskRequest, folder: &str) -> Result<Map, Failure> {
+pub fn start(request: &TaskRequest, folder: &str) -> Result<Output, Failure> {
     let failed = |error: std::io::Error| Failure::new(format!("the job cannot be started: {error}"));
     let folder = match (folder.strip_prefix("~/"), std::env::var_os("HOME")) {
         (Some(rest), Some(home)) => Path::new(&home).join(rest),
@@ -59,7 +60,7 @@ pub fn start(request: &TaskRequest, folder: &str) -> Result<Map, Failure> {
     std::thread::spawn(move || child.wait().map(drop).unwrap_or_default());
     status.insert("results_file", result.to_string_lossy().into_owned());
     status.insert("changed", true);
-    Ok(status)
+    Ok(Output::new().with_all(&status))
 }
 
 /// The job's own process.
@@ -81,9 +82,9 @@ pub fn run(mut input: impl Read) -> Result<(), String> {
     let (sender, receiver) = std::sync::mpsc::channel();
     let request = TaskRequest { timeout: None, ..order.request };
     std::thread::spawn(move || {
-        let outcome = super::task::run(&request, &mut System::local(), &Outbox::new(std::io::sink()));
+        let reply = super::task::run(&request, &mut System::local(), &Outbox::new(std::io::sink()));
         // Whoever waits has given up.
-        sender.send(outcome.reply).unwrap_or_default();
+        sender.send(reply).unwrap_or_default();
     });
     let result = match receiver.recv_timeout(limit) {
         Ok(reply) => values(reply),

@@ -5,6 +5,7 @@ mod becoming;
 mod blobs;
 mod escalation;
 mod job;
+mod outbox;
 mod serve;
 mod session;
 mod task;

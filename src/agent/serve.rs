@@ -2,37 +2,19 @@
 
 use std::collections::HashSet;
 use std::io::{Read, Write};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::system::host::this_machine;
 use crate::system::running::{end_running_programs, stop_programs};
 use crate::system::{Overlay, System};
-use crate::wire::{Decoder, FromAgent, Hello, PROTOCOL, TaskRequest, ToAgent, encode};
+use crate::wire::{Decoder, FromAgent, Hello, PROTOCOL, TaskRequest, ToAgent};
 
 use super::becoming::Channels;
 use super::blobs::{LinkBlobs, Offers, Piece};
-use super::task::{self, Outcome};
-
-/// Where messages to the controller go; clones write to the same place, a whole frame at a time.
-#[derive(Clone)]
-pub struct Outbox {
-    writer: Arc<Mutex<Box<dyn Write + Send>>>,
-}
-
-impl Outbox {
-    pub fn new(writer: impl Write + Send + 'static) -> Self {
-        Outbox { writer: Arc::new(Mutex::new(Box::new(writer))) }
-    }
-
-    /// Sends one message. A controller that is gone is noticed by the reader, which ends the agent.
-    pub fn send(&self, message: &FromAgent) {
-        let Ok(frame) = encode(message) else { return };
-        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        writer.write_all(&frame).and_then(|()| writer.flush()).unwrap_or_default();
-    }
-}
+use super::outbox::Outbox;
+use super::{job, task};
 
 /// Where the agent is in the tasks it was sent, by their numbers; 0 is none.
 #[derive(Clone, Default)]
@@ -102,7 +84,10 @@ fn run_tasks(queue: impl Iterator<Item = TaskRequest>, outbox: &Outbox, blobs: &
             (true, false) => &mut fresh(),
             (false, _) => &mut real,
         };
-        let Outcome { reply } = task::run(&request, system, outbox);
+        let reply = match &request.job {
+            Some(folder) => task::reply(&request, system, outbox, |_| job::start(&request, folder)),
+            None => task::run(&request, system, outbox),
+        };
         progress.current.store(0, Ordering::SeqCst);
         if !reply.went_well() {
             unwell.insert(request.id);

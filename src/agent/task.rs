@@ -10,23 +10,32 @@ use crate::system::running::end_running_programs;
 use crate::system::{Failure, System, TaskContext};
 use crate::wire::{FromAgent, TaskReply, TaskRequest};
 
-use super::serve::Outbox;
-
-pub struct Outcome {
-    pub reply: TaskReply,
-}
+use super::outbox::Outbox;
 
 /// The reply for a task that was sent ahead and not run.
 pub fn dropped(id: u64) -> TaskReply {
     TaskReply { id, dropped: true, ..TaskReply::default() }
 }
 
-/// Runs one task. A module that panics is a failed task, not a dead agent.
-pub fn run(request: &TaskRequest, sys: &mut System, outbox: &Outbox) -> Outcome {
+/// Runs one task's module.
+pub fn run(request: &TaskRequest, sys: &mut System, outbox: &Outbox) -> TaskReply {
+    reply(request, sys, outbox, |sys| {
+        let entry = find(&request.module).ok_or_else(|| Failure::new(format!("the agent has no module `{}`", request.module)))?;
+        (entry.run)(request.args.clone(), sys)
+    })
+}
+
+/// Does a task's work, and says what came of it. Work that panics is a failed task, not a dead agent.
+pub fn reply(
+    request: &TaskRequest,
+    sys: &mut System,
+    outbox: &Outbox,
+    work: impl FnOnce(&mut System) -> Result<Output, Failure>,
+) -> TaskReply {
     let started = Instant::now();
     sys.begin(context(request, outbox));
     let watchdog = request.timeout.map(Watchdog::start);
-    let outcome = catch_unwind(AssertUnwindSafe(|| dispatch(request, sys)))
+    let outcome = catch_unwind(AssertUnwindSafe(|| has_interpreter(request, sys).and_then(|()| work(sys))))
         .unwrap_or_else(|_| Err(Failure::new(format!("the module `{}` broke down; this is a bug of Hostler", request.module))));
     let timed_out = watchdog.is_some_and(Watchdog::stop);
     let mut reply = match outcome {
@@ -44,7 +53,7 @@ pub fn run(request: &TaskRequest, sys: &mut System, outbox: &Outbox) -> Outcome 
     }
     reply.id = request.id;
     reply.milliseconds = started.elapsed().as_millis() as u64;
-    Outcome { reply }
+    reply
 }
 
 fn context(request: &TaskRequest, outbox: &Outbox) -> TaskContext {
@@ -57,15 +66,11 @@ fn context(request: &TaskRequest, outbox: &Outbox) -> TaskContext {
     }
 }
 
-fn dispatch(request: &TaskRequest, sys: &mut System) -> Result<Output, Failure> {
-    if let Some(interpreter) = request.interpreter.as_ref().filter(|program| sys.find_program(program).is_none()) {
-        return Err(Failure::new(format!("The module interpreter '{interpreter}' was not found.")));
+fn has_interpreter(request: &TaskRequest, sys: &System) -> Result<(), Failure> {
+    match request.interpreter.as_ref().filter(|program| sys.find_program(program).is_none()) {
+        Some(interpreter) => Err(Failure::new(format!("The module interpreter '{interpreter}' was not found."))),
+        None => Ok(()),
     }
-    if let Some(folder) = &request.job {
-        return super::job::start(request, folder).map(|status| Output::new().with_all(&status));
-    }
-    let entry = find(&request.module).ok_or_else(|| Failure::new(format!("the agent has no module `{}`", request.module)))?;
-    (entry.run)(request.args.clone(), sys)
 }
 
 fn succeeded(output: Output, sys: &System) -> TaskReply {

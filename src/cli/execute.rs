@@ -158,7 +158,7 @@ pub fn options(settings: &Settings, check: bool) -> Options {
         yaml_results: settings.callback_result_format == crate::engine::settings::ResultFormat::Yaml,
         pretty_results: settings.callback_format_pretty,
         diff_context: settings.diff_context,
-        ansible_errors: super::links::called_as().is_some(),
+        ansible_errors: super::called::called_as().is_some(),
     }
 }
 

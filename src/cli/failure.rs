@@ -42,7 +42,7 @@ impl From<Vec<Diagnostic>> for Failed {
 pub fn show(failed: &Failed) -> u8 {
     let mut stderr = io::stderr().lock();
     let colored = stderr.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    let is_link = super::links::called_as().is_some();
+    let is_link = super::called::called_as().is_some();
     for diagnostic in &failed.diagnostics {
         // Nobody is left to be told when standard error is closed.
         let text = match is_link {

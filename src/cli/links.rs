@@ -1,25 +1,14 @@
-//! Ansible's own names: a link to this program called `ansible-playbook` answers with Ansible's arguments.
+//! What the links with Ansible's names do: they take Ansible's arguments.
 
-use clap::{CommandFactory, Parser};
+use clap::Parser;
 
+use super::called::Link;
 use super::environment::Environment;
 use super::failure::{Failed, Outcome, print, refuse_to_start};
 use super::{adhoc, config, doc, inventory, locale, run, settings, vault};
 
 /// The release whose behaviour is followed: scripts read it from `--version`.
 const REFERENCE: &str = "2.19.14";
-
-/// A name of Ansible's that this program was called by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Link {
-    Playbook,
-    AdHoc,
-    Doc,
-    Config,
-    Vault,
-    Inventory,
-    Refused(&'static str, &'static str),
-}
 
 #[derive(Debug, Parser)]
 #[command(name = "ansible-playbook", disable_version_flag = true)]
@@ -63,60 +52,24 @@ struct Inventory {
     args: inventory::InventoryArgs,
 }
 
-/// The link that this process was started through.
-pub fn called_as() -> Option<Link> {
-    let program = std::env::args_os().next()?;
-    by_name(std::path::Path::new(&program).file_name()?.to_str()?)
-}
-
-fn by_name(name: &str) -> Option<Link> {
-    Some(match name {
-        "ansible-playbook" => Link::Playbook,
-        "ansible" => Link::AdHoc,
-        "ansible-doc" => Link::Doc,
-        "ansible-config" => Link::Config,
-        "ansible-vault" => Link::Vault,
-        "ansible-inventory" => Link::Inventory,
-        "ansible-galaxy" => {
-            Link::Refused("ansible-galaxy", "put roles into `roles/` with git, or run Ansible's own ansible-galaxy on this machine")
-        }
-        "ansible-pull" => {
-            Link::Refused("ansible-pull", "check the repository out with git, then: hostler run site.yml -c local -i localhost,")
-        }
-        "ansible-console" => Link::Refused("ansible-console", "hostler do PATTERN -m MODULE -a '…' runs one task"),
-        "ansible-test" => Link::Refused("ansible-test", "hostler lab gives hosts to test on"),
-        _ => return None,
-    })
-}
-
-impl Link {
-    pub fn run(self) -> Outcome {
-        if let Err(why) = locale::check(|name| std::env::var(name).ok(), std::path::Path::new(locale::FOLDER)) {
-            return Ok(refuse_to_start(&why));
-        }
-        let version = std::env::args().nth(1).is_some_and(|first| first == "--version");
-        match self {
-            Link::Refused(name, instead) => Err(Failed::option(format!("`{name}` is not part of Hostler: {instead}"))),
-            _ if version => print(&version_text(self)?),
-            Link::Playbook => run::run(Playbook::parse().args, true),
-            Link::AdHoc => adhoc::run(AdHoc::parse().args),
-            Link::Doc => doc::run(Doc::parse().args),
-            Link::Config => config::run(Config::parse().args),
-            Link::Vault => vault::run(Vault::parse().args),
-            Link::Inventory => inventory::run(Inventory::parse().args),
-        }
+/// Answers as the program of that name.
+///
+/// # Errors
+/// As the command that it stands for.
+pub fn answer(link: Link) -> Outcome {
+    if let Err(why) = locale::check(|name| std::env::var(name).ok(), std::path::Path::new(locale::FOLDER)) {
+        return Ok(refuse_to_start(&why));
     }
-
-    fn name(self) -> String {
-        match self {
-            Link::Playbook => Playbook::command().get_name().to_owned(),
-            Link::AdHoc => AdHoc::command().get_name().to_owned(),
-            Link::Doc => Doc::command().get_name().to_owned(),
-            Link::Config => Config::command().get_name().to_owned(),
-            Link::Vault => Vault::command().get_name().to_owned(),
-            Link::Inventory => Inventory::command().get_name().to_owned(),
-            Link::Refused(name, _) => name.to_owned(),
-        }
+    let version = std::env::args().nth(1).is_some_and(|first| first == "--version");
+    match link {
+        Link::Refused(name, instead) => Err(Failed::option(format!("`{name}` is not part of Hostler: {instead}"))),
+        _ if version => print(&version_text(link)?),
+        Link::Playbook => run::run(Playbook::parse().args, true),
+        Link::AdHoc => adhoc::run(AdHoc::parse().args),
+        Link::Doc => doc::run(Doc::parse().args),
+        Link::Config => config::run(Config::parse().args),
+        Link::Vault => vault::run(Vault::parse().args),
+        Link::Inventory => inventory::run(Inventory::parse().args),
     }
 }
 
@@ -134,14 +87,9 @@ fn version_text(link: Link) -> Result<String, Failed> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use clap::CommandFactory;
 
-    #[test]
-    fn links_are_known_by_their_name_alone() {
-        assert_eq!(by_name("ansible-playbook"), Some(Link::Playbook));
-        assert_eq!(by_name("hostler"), None);
-        assert!(matches!(by_name("ansible-galaxy"), Some(Link::Refused(..))));
-    }
+    use super::*;
 
     #[test]
     fn the_arguments_fit_together() {

@@ -3,6 +3,7 @@
 mod adhoc;
 mod agent;
 mod arguments;
+mod called;
 mod completion;
 mod config;
 mod config_file;
@@ -70,9 +71,9 @@ enum Command {
 
 /// Runs the command line that this process was started with: as `hostler`, or under one of Ansible's names.
 pub fn run() -> ExitCode {
-    let done = match links::called_as() {
+    let done = match called::called_as() {
         _ if agent::is_askpass() => agent::askpass(),
-        Some(link) => link.run(),
+        Some(link) => links::answer(link),
         None => dispatch(Cli::parse().command),
     };
     ExitCode::from(done.unwrap_or_else(|failed| failure::show(&failed)))

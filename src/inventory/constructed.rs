@@ -2,8 +2,9 @@
 
 use crate::base::{Diagnostic, Node, Value};
 
-use super::data::{Inventory, Variables, safe_name};
+use super::data::{Inventory, safe_name};
 use super::expressions::Expressions;
+use super::files::Variables;
 
 type Result<T> = std::result::Result<T, Diagnostic>;
 

@@ -8,10 +8,7 @@ use indexmap::IndexMap;
 use crate::base::{Node, Span};
 
 use super::error::InventoryError;
-use super::files::VarsFiles;
-
-/// Variables by name, each with the place that defined it.
-pub type Variables = IndexMap<Arc<str>, Node>;
+use super::files::{Variables, VarsFiles};
 
 /// The names that mean this machine, and stand for an implicit host where the inventory defines none of them.
 pub const LOCALHOST: [&str; 3] = ["127.0.0.1", "localhost", "::1"];

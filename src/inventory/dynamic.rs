@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use crate::base::{Diagnostic, Map, Node, Span, Value};
 
-use super::data::{Inventory, Variables};
+use super::data::Inventory;
 use super::error::InventoryError;
+use super::files::Variables;
 
 impl Inventory {
     /// Adds a host at run time, or changes one, with its groups and variables. Says whether anything is new.

@@ -2,7 +2,7 @@
 
 use crate::base::{Diagnostic, Node, Value};
 
-use super::data::Variables;
+use super::files::Variables;
 
 /// Renders what plugin files such as `constructed` hold.
 pub trait Expressions {

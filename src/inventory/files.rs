@@ -4,14 +4,17 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use indexmap::IndexMap;
+
 use crate::base::{Diagnostic, Node, Span};
 use crate::vault::{Secrets, is_vault};
 use crate::yaml;
 
-use super::data::Variables;
-
 /// Endings of files that are read as YAML or JSON. A name without an ending is tried first.
 pub(super) const ENDINGS: [&str; 3] = [".yml", ".yaml", ".json"];
+
+/// Variables by name, each with the place that defined it.
+pub type Variables = IndexMap<Arc<str>, Node>;
 
 /// The variables of one file.
 #[derive(Debug)]

@@ -2,8 +2,9 @@
 
 use crate::base::{Diagnostic, Node};
 
-use super::data::{Inventory, Variables};
+use super::data::Inventory;
 use super::expressions::Expressions;
+use super::files::Variables;
 
 const MOST_HOSTS: usize = 65_536;
 

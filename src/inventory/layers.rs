@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use crate::base::{Diagnostic, Node, Span, Value};
 
-use super::data::{Inventory, Variables};
+use super::data::Inventory;
+use super::files::Variables;
 
 /// Where a layer of variables comes from, the weakest first: Ansible's `VARIABLE_PRECEDENCE`, then what is said about the host itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -21,9 +21,10 @@ mod toml;
 mod words;
 
 pub use address::host_and_port;
-pub use data::{Group, Host, Inventory, LOCALHOST, Variables};
+pub use data::{Group, Host, Inventory, LOCALHOST};
 pub use error::InventoryError;
 pub use expressions::Expressions;
+pub use files::Variables;
 pub use layers::{Layer, LayerKind};
 pub use load::{GroupNames, LoadContext, Loaded};
 pub use patterns::{Limit, Selection};
