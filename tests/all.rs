@@ -8,6 +8,7 @@ mod keycloak;
 mod lab;
 mod language;
 mod mistakes;
+mod modules;
 mod reattach;
 mod report;
 mod roles;

@@ -14,17 +14,27 @@ use super::{LabError, Result, mounts};
 const SLICE: &str = "hostler-lab";
 
 /// Runs in a mount namespace of its own. nspawn wants a unified hierarchy at the usual place, which a hybrid machine does not have. The
-/// other hosts' disks are let go of there, so that they can be thrown away while this host runs. A control group each, since nspawn
-/// names the groups in it alike for every container.
+/// other hosts' disks are let go of there, so that they can be thrown away while this host runs. Each boot has a control group, since nspawn
+/// names the groups in it alike for every container; whoever boots again is in another one beside it, as a group with groups in it holds no
+/// processes. nspawn that keeps its unit asks for another boot by ending with 133.
 const LAUNCH: &str = r#"
-group=$1 labs=$2 root=$3 machine=$4 bridge=$5
+group=/sys/fs/cgroup/$1 labs=$2 root=$3 machine=$4 bridge=$5
 umount -R /sys/fs/cgroup 2>/dev/null
 mount -t cgroup2 cgroup2 /sys/fs/cgroup || exit 1
-echo $$ > "/sys/fs/cgroup/$group/cgroup.procs" || exit 1
+mkdir -p "$group/launch" && echo $$ > "$group/launch/cgroup.procs" || exit 1
+for controller in $(cat "$group/cgroup.controllers"); do
+  echo "+$controller" 2>/dev/null > "$group/cgroup.subtree_control"
+done
 while read -r _ at _; do
   case $at in "$root") ;; "$labs"/*) umount -l "$at" ;; esac
 done < /proc/self/mounts
-exec systemd-nspawn --register=no --keep-unit --boot --directory="$root" --machine="$machine" --network-bridge="$bridge" --resolv-conf=off
+while :; do
+  mkdir "$group/boot" || exit 1
+  sh -c 'echo $$ > "$1/cgroup.procs"; shift; exec "$@"' sh "$group/boot" systemd-nspawn --register=no --keep-unit --boot \
+    --directory="$root" --machine="$machine" --network-bridge="$bridge" --resolv-conf=off
+  [ $? = 133 ] || exit 1
+  find "$group/boot" -depth -type d -exec rmdir {} +
+done
 "#;
 
 #[derive(Clone, Debug)]

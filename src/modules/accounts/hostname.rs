@@ -34,6 +34,10 @@ impl Module for Hostname {
         let permanent = read("/etc/hostname");
         let running = sys.query_record("hostname", "running", || Ok(Some(read("/proc/sys/kernel/hostname").into())))?;
         let running = running.as_ref().and_then(Value::as_str).unwrap_or_default().to_owned();
+        // First of all, since systemd lets no running name differ from the permanent one.
+        if permanent != name {
+            sys.write_file(WriteFile::new("/etc/hostname", format!("{name}\n")))?;
+        }
         if running != name {
             let has_systemd = args.r#use.as_deref().is_none_or(|way| way == "systemd")
                 && matches!(sys.query_file(Path::new("/run/systemd/system")), Ok(Some(_)))
@@ -44,9 +48,6 @@ impl Module for Hostname {
             };
             sys.mutate(command, Effect::Record { kind: "hostname", name: "running".into(), value: Some(name.as_str().into()) })?;
             sys.add_diff(Diff::text("hostname", format!("hostname = {running}\n"), format!("hostname = {name}\n")));
-        }
-        if permanent != name {
-            sys.write_file(WriteFile::new("/etc/hostname", format!("{name}\n")))?;
         }
         let short = name.split('.').next().unwrap_or_default();
         let domain = name.split_once('.').map_or("", |(_, domain)| domain);

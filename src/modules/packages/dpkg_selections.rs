@@ -46,6 +46,10 @@ fn selection(name: &str, wanted: &str, sys: &System) -> Result<Option<crate::bas
     let command = Command::new("dpkg").arg("--get-selections").arg("--").arg(name).env("LC_ALL", "C");
     let told = sys.query_command(command)?.check("ask dpkg")?;
     if told.stderr_text().contains("no packages found matching") {
+        // One that an earlier task of a dry run would have installed.
+        if sys.query_package(name)?.is_some() {
+            return Ok(Some("install".into()));
+        }
         return Err(Failure::new(format!("Failed to find package '{name}' to perform selection '{wanted}'.")).at("name"));
     }
     Ok(told.stdout_text().split_whitespace().nth(1).map(Into::into))
