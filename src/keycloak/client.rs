@@ -187,7 +187,8 @@ impl Client {
         parse(&answer, &self.url(path))
     }
 
-    fn url(&self, path: &str) -> String {
+    /// The whole address of a path.
+    pub fn url(&self, path: &str) -> String {
         format!("{}{path}", self.inner.base)
     }
 

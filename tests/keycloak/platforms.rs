@@ -207,6 +207,8 @@ fn permissions(server: &Server) {
     let realm = server.realm("documents");
     let name = format!("permissions_realm={}", realm.name);
     let with = ["-e", name.as_str()];
+    let predicted = play.must(&[&with[..], &["--check"]].concat());
+    assert!(predicted.contains("changed=2"), "a dry run before there is a realm predicts it: {predicted}");
     play.must(&with);
     let said = play.must(&with);
     assert!(said.contains("changed=0"), "the second run is quiet: {said}");

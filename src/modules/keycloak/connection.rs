@@ -17,6 +17,11 @@ pub fn authorities(file: Option<&Path>, sys: &System) -> Result<Option<Vec<u8>>>
     }
 }
 
+/// What an account is called in records.
+pub fn record(url: &str, realm: &str, client_id: &str) -> String {
+    format!("{}/{realm}/{client_id}", url.trim_end_matches('/'))
+}
+
 pub struct Account<'a> {
     pub url: &'a str,
     pub realm: &'a str,
@@ -32,7 +37,7 @@ impl Account<'_> {
 
     /// What the account is called in records.
     pub fn record(&self) -> String {
-        format!("{}/{}/{}", self.url.trim_end_matches('/'), self.realm, self.client_id)
+        record(self.url, self.realm, self.client_id)
     }
 
     /// An earlier task of a dry run would have made it: it cannot be asked anything yet.

@@ -40,7 +40,7 @@ module_args! {
 }
 
 /// The record of a realm as the last task left it.
-const RECORD: &str = "keycloak realm";
+pub(in crate::modules) const RECORD: &str = "keycloak realm";
 
 impl Module for Realm {
     const NAME: &'static str = "hostler.keycloak.realm";

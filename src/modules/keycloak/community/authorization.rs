@@ -175,6 +175,7 @@ impl Face for PermissionInfo {
         client_id str! : The client
         realm str! : The realm
     ";
+    const READS: bool = true;
 
     fn ask(_: &Fields, _: &Model) -> Result<Asked> {
         Ok(Asked::default())

@@ -35,14 +35,15 @@ fn client_path(given: &Fields, client: &Client) -> Result<String> {
     }
 }
 
-macro_rules! reads {
-    ($face:ident, $name:literal, $about:literal, $options:literal, $run:expr) => {
+macro_rules! asks {
+    ($face:ident, $name:literal, $about:literal, $options:literal, $reads:literal, $run:expr) => {
         pub struct $face;
 
         impl Face for $face {
             const NAME: &'static str = $name;
             const ABOUT: &'static str = $about;
             const OPTIONS: &'static str = $options;
+            const READS: bool = $reads;
 
             fn ask(_: &Fields, _: &Model) -> Result<Asked> {
                 Ok(Asked::default())
@@ -56,7 +57,7 @@ macro_rules! reads {
     };
 }
 
-reads! {
+asks! {
     ClientSecret,
     "community.general.keycloak_clientsecret_info",
     "Reads the secret of a client. Set `no_log` on the task: it is in the result.",
@@ -65,13 +66,14 @@ reads! {
         id str : Id of the client
         client_id str : Its clientId, instead of the id
     ",
+    true,
     |given, client, _| {
         let secret = get(client, &format!("{}/client-secret", client_path(given, client)?))?;
         Ok(Output::new().with("clientsecret_info", Value::from_json(secret)).message("Get client secret successful"))
     }
 }
 
-reads! {
+asks! {
     Regenerate,
     "community.general.keycloak_clientsecret_regenerate",
     "Gives a client a new secret, each time. Set `no_log` on the task: it is in the result.",
@@ -80,6 +82,7 @@ reads! {
         id str : Id of the client
         client_id str : Its clientId, instead of the id
     ",
+    false,
     |given, client, sys| {
         let path = format!("{}/client-secret", client_path(given, client)?);
         let mut made = Json::Null;
@@ -92,33 +95,35 @@ reads! {
     }
 }
 
-reads! {
+asks! {
     RealmInfo,
     "community.general.keycloak_realm_info",
     "Reads what a realm tells everybody: its name, public key and addresses.",
     "
         realm str=master : The realm
     ",
+    true,
     |given, client, _| {
         let info = get(client, &format!("/realms/{}", encode(given.text("realm").unwrap_or("master"))))?;
         Ok(Output::new().with("realm_info", Value::from_json(info)).message("Get realm public info successful"))
     }
 }
 
-reads! {
+asks! {
     KeysInfo,
     "community.general.keycloak_realm_keys_metadata_info",
     "Reads which keys a realm has, and which of them sign.",
     "
         realm str=master : The realm
     ",
+    true,
     |given, client, _| {
         let keys = get(client, &format!("{}/keys", realm_path(given)))?;
         Ok(Output::new().with("keys_metadata", Value::from_json(keys)).message("Get realm keys metadata successful"))
     }
 }
 
-reads! {
+asks! {
     ComponentInfo,
     "community.general.keycloak_component_info",
     "Reads components of a realm: keys, federations, policies.",
@@ -128,6 +133,7 @@ reads! {
         provider_type str : Only of this type
         parent_id str : Only of this parent
     ",
+    true,
     |given, client, _| {
         let filters = [("name", given.text("name")), ("type", given.text("provider_type")), ("parent", given.text("parent_id"))];
         let query: Vec<String> = filters.iter().filter_map(|(name, value)| Some(format!("{name}={}", encode((*value)?)))).collect();

@@ -8,6 +8,7 @@ mod flows;
 mod groups;
 mod information;
 mod options;
+mod promised;
 mod realms;
 mod users;
 
@@ -65,6 +66,13 @@ pub trait Face: 'static {
     const ABOUT: &'static str;
     /// One option a line: see `options`.
     const OPTIONS: &'static str;
+    /// It asks, and changes nothing.
+    const READS: bool = false;
+
+    /// The realm that a task is about.
+    fn realm(given: &Fields) -> String {
+        given.text("realm").or_else(|| given.text("parent_id")).unwrap_or("master").to_owned()
+    }
 
     /// The piece of a declaration that the options mean, given what is there. Called with an empty realm first, to know what has to be read.
     ///
@@ -137,24 +145,26 @@ impl<F: Face> Module for Community<F> {
     type Args = Arguments<F>;
 
     fn run(args: Self::Args, sys: &mut System) -> Result<Output> {
-        F::run(&args.fields, &args.login.client(sys)?, sys)
+        let account = args.login.record();
+        let client = args.login.client(sys)?;
+        F::run(&args.fields, &client, sys)
+            .or_else(|failure| promised::Promised { client: &client, account: &account }.predict::<F>(&args.fields, sys, failure))
     }
 }
 
 const RECORD: &str = "keycloak object";
 
 fn declare<F: Face + ?Sized>(given: &Fields, client: &Client, sys: &mut System) -> Result<Output> {
-    let realm = given.text("realm").or_else(|| given.text("parent_id")).unwrap_or("master").to_owned();
-    let wanted = declaration(F::ask(given, &Model::default())?, &realm)?.1;
-    let place = format!("{realm} {}", F::NAME);
-    let mark = Value::from(format!("{:x}", fingerprint(&given.as_json())));
+    let realm = &F::realm(given);
+    let wanted = declaration(F::ask(given, &Model::default())?, realm)?.1;
+    let (place, mark) = (place::<F>(realm), mark(given));
     if sys.query_record(RECORD, &place, || Ok(None))? == Some(mark.clone()) {
         return Ok(Output::new().with("end_state", Value::Map(std::sync::Arc::new(Map::new()))));
     }
     let Some(reading) = blocking::run(|| reader::read(client, &wanted)).map_err(failure)? else {
         return Err(Failure::new(format!("there is no realm `{realm}`, or the account may not see it")).at("realm"));
     };
-    let (asked, declaration) = declaration(F::ask(given, &reading.model)?, &realm)?;
+    let (asked, declaration) = declaration(F::ask(given, &reading.model)?, realm)?;
     let existing = shown(&reading.model, asked.target.as_ref());
     let plan = apply::compare(client, &declaration, Some(&reading)).map_err(failure)?;
     let proposed = asked.target.as_ref().and_then(|name| declaration.model.get(name.kind, &name.key)).map(|object| object.body.clone());
@@ -180,6 +190,16 @@ fn declare<F: Face + ?Sized>(given: &Fields, client: &Client, sys: &mut System) 
     };
     let end = end.unwrap_or_else(|| if asked.absent { json!({}) } else { masked(proposed.unwrap_or_default().into()) });
     Ok(output.with("end_state", Value::from_json(end)).message(format!("{} {verb}", asked.what)))
+}
+
+/// What a dry run calls the last thing that a module has done to a realm.
+fn place<F: Face + ?Sized>(realm: &str) -> String {
+    format!("{realm} {}", F::NAME)
+}
+
+/// Stands for a task's options.
+fn mark(given: &Fields) -> Value {
+    Value::from(format!("{:x}", fingerprint(&given.as_json())))
 }
 
 fn declaration(mut asked: Asked, realm: &str) -> Result<(Asked, Declaration)> {

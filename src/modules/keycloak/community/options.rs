@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use super::super::connection::{authorities, failure};
+use super::super::connection::{authorities, failure, record};
 use crate::base::{Map, Secret, Value};
 use crate::keycloak::{Body, Client, Grant, Json, Options};
 use crate::modules::args::{ArgSpec, Given};
@@ -47,6 +47,11 @@ module_args! {
 }
 
 impl LoginArgs {
+    /// What the account is called in records.
+    pub fn record(&self) -> String {
+        record(&self.auth_keycloak_url, self.auth_realm.as_deref().unwrap_or("master"), &self.auth_client_id)
+    }
+
     pub fn client(self, sys: &System) -> Result<Client> {
         let grant = match (self.token, self.refresh_token, self.auth_username, self.auth_password) {
             (Some(token), ..) => Grant::Token(token),

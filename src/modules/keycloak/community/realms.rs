@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::options::{Fields, camel};
-use super::{Asked, Face, declare};
+use super::{Asked, Face, declare, promised};
 use crate::base::Value;
 use crate::keycloak::kind::Kind;
 use crate::keycloak::model::{Key, Model, Name};
@@ -23,8 +23,12 @@ impl Face for Realm {
     const ABOUT: &'static str = "Makes a realm exist with these settings, or not at all.";
     const OPTIONS: &'static str = include_str!("realm_options.txt");
 
+    fn realm(given: &Fields) -> String {
+        given.text("realm").or_else(|| given.text("id")).unwrap_or("master").to_owned()
+    }
+
     fn ask(given: &Fields, _: &Model) -> Result<Asked> {
-        let realm = given.text("realm").or_else(|| given.text("id")).unwrap_or("master");
+        let realm = Self::realm(given);
         let declaration = given.body(&["id", "default_roles", "not_before"]);
         let target = Some(Name::new(Kind::Realm, Key::default()));
         Ok(Asked { declaration, target, what: format!("Realm {realm}"), ..Asked::default() })
@@ -32,9 +36,9 @@ impl Face for Realm {
 
     /// A realm can be made and deleted, which no other object of a declaration can be asked.
     fn run(given: &Fields, client: &Client, sys: &mut System) -> Result<Output> {
-        let realm = given.text("realm").or_else(|| given.text("id")).unwrap_or("master").to_owned();
-        let place = format!("realm {realm}");
-        let exists = sys.query_record(super::RECORD, &place, || {
+        let realm = Self::realm(given);
+        let place = promised::place(client, &realm);
+        let exists = sys.query_record(promised::REALM, &place, || {
             let there = blocking::run(|| apply::realm_exists(client, &realm)).map_err(failure)?;
             Ok(there.then(|| Value::from(true)))
         })?;
@@ -44,11 +48,12 @@ impl Face for Realm {
                 .message(format!("Realm {realm} does not exist, doing nothing."))),
             (true, true) => {
                 sys.add_diff(Diff::text(format!("realm {realm}"), format!("realm {realm}\n"), ""));
-                sys.mutate_record(super::RECORD, &place, None, || {
+                sys.mutate_record(promised::REALM, &place, None, || {
                     blocking::run(|| apply::delete_realm(client, &realm)).map(|_| ()).map_err(failure)
                 })?;
                 Ok(Output::new().with("end_state", Value::from_json(json!({}))).message(format!("Realm {realm} has been deleted.")))
             }
+            (false, true) if exists == Some(super::mark(given)) => Ok(Output::new().message(format!("Realm {realm} is as it should be."))),
             (false, true) => declare::<Self>(given, client, sys),
             (false, false) => {
                 let mut body = Self::ask(given, &Model::default())?.declaration;
@@ -56,7 +61,7 @@ impl Face for Realm {
                 let proposed = Json::from(body.clone());
                 let declaration = Declaration::parse(&body.into()).map_err(failure)?;
                 sys.add_diff(Diff::text(format!("realm {realm}"), "", format!("realm {realm}\n")));
-                sys.mutate_record(super::RECORD, &place, Some(Value::from(true)), || {
+                sys.mutate_record(promised::REALM, &place, Some(super::mark(given)), || {
                     blocking::run(|| apply::apply(client, &declaration)).map(|_| ()).map_err(failure)
                 })?;
                 let end = Value::from_json(super::masked(proposed));
