@@ -7,6 +7,7 @@ use super::Json;
 use super::declaration::{Declaration, Ownership};
 use super::flow::{self, Difference, Flow};
 use super::kind::Kind;
+use super::ledger::Ledger;
 use super::model::{Key, Model, Name, Object};
 use super::plan::{Action, Operation};
 
@@ -64,7 +65,7 @@ pub fn is_shadow(declaration: &Declaration, name: &Name) -> bool {
 }
 
 /// Deletions of what cut runs left of the declared flows, unless this plan takes it up; and of every orphan when all flows are owned.
-pub fn deletions(declaration: &Declaration, live: &Model, plan: &[Action]) -> Vec<Action> {
+pub fn deletions(declaration: &Declaration, live: &Model, plan: &[Action], ledger: &Ledger) -> Vec<Action> {
     let flows: Vec<Flow> = declaration.model.of_kind(Kind::Flow).filter_map(|(_, object)| Flow::from_body(&object.body)).collect();
     let ours: BTreeSet<String> = flows.iter().flat_map(|flow| [flow.aliases(), renamed(flow).aliases()].concat()).collect();
     let all = declaration.ownership(Kind::Flow) == Ownership::Full;
@@ -73,24 +74,24 @@ pub fn deletions(declaration: &Declaration, live: &Model, plan: &[Action]) -> Ve
     let shadow = |flow: &&Flow| {
         let name = Name::new(Kind::Flow, Key::of([format!("{}{NEXT}", flow.alias)]));
         let found = live.get(Kind::Flow, &name.key)?;
-        (is_shadow(declaration, &name) && !is_taken_up(flow, found, plan)).then_some(name.key.name().to_owned())
+        (is_shadow(declaration, &name) && !is_taken_up(flow, found, plan, ledger)).then_some(name.key.name().to_owned())
     };
     let shadows = flows.iter().filter_map(|flow| shadow(&flow)).map(|alias| deletion(&alias, "left behind by a run that was cut"));
     orphans.chain(shadows.collect::<Vec<_>>()).collect()
 }
 
-fn is_taken_up(flow: &Flow, found: &Object, plan: &[Action]) -> bool {
+fn is_taken_up(flow: &Flow, found: &Object, plan: &[Action], ledger: &Ledger) -> bool {
     let action = plan.iter().find(|action| action.name.kind == Kind::Flow && action.name.key.name() == flow.alias);
     match action.map(|action| action.operation) {
         Some(Operation::Rebuild) => true,
-        Some(Operation::Create) => is_complete(flow, found),
+        Some(Operation::Create) => is_complete(flow, found, ledger),
         _ => false,
     }
 }
 
-/// What was found under the name for the time being is the flow as it is wanted.
-pub fn is_complete(flow: &Flow, found: &Object) -> bool {
-    Flow::from_body(&found.body).is_some_and(|have| flow::difference(&renamed(flow), &have) == Difference::None)
+/// What was found under the name for the time being is the flow as it is wanted, secrets of its steps too.
+pub fn is_complete(flow: &Flow, found: &Object, ledger: &Ledger) -> bool {
+    Flow::from_body(&found.body).is_some_and(|have| flow::difference(&renamed(flow), &have, ledger) == Difference::None)
 }
 
 fn deletion(alias: &str, note: &str) -> Action {

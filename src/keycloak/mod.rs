@@ -5,6 +5,7 @@
 pub mod access;
 pub mod apply;
 mod assemble;
+mod authenticator;
 pub mod blocking;
 pub mod client;
 pub mod compare;

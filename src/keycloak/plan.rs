@@ -165,7 +165,7 @@ impl Planner<'_> {
 
     fn flow(&mut self, name: &Name, object: &Object, found: &Object) -> Result<()> {
         let (Some(want), Some(have)) = (Flow::from_body(&object.body), Flow::from_body(&found.body)) else { return Ok(()) };
-        match flow::difference(&want, &have) {
+        match flow::difference(&want, &have, self.ledger) {
             Difference::None => self.update(name, Operation::Update, Vec::new()),
             Difference::InPlace(changes) => self.update(name, Operation::Update, changes),
             Difference::Extended(_) | Difference::Rebuild(_) if have.built_in => {
@@ -206,7 +206,7 @@ impl Planner<'_> {
             )));
         }
         self.plan.actions.extend(actions);
-        let left = leftovers::deletions(self.declaration, self.live, &self.plan.actions);
+        let left = leftovers::deletions(self.declaration, self.live, &self.plan.actions, self.ledger);
         self.plan.actions.extend(left);
         Ok(())
     }

@@ -15,6 +15,7 @@ pub const CLAIMS: &[Claim] = &[
     ("parts that a cut run left are swept, and no longer take names", orphans),
     ("a flow that something is bound to is not deleted", bound),
     ("a built-in flow is not rebuilt", built_in),
+    ("a secret of a step's configuration is written when it changes, also when the flow is rebuilt, and only then", secret_of_a_step),
     ("somebody who logs in all the time is never locked out while the flow is rebuilt", never_locked_out),
 ];
 
@@ -210,6 +211,39 @@ fn built_in(server: &Server) {
     let declared = json!({"authenticationFlows": [{"alias": "browser", "topLevel": true, "authenticationExecutions": [{"authenticator": "auth-cookie", "requirement": "REQUIRED"}]}]});
     let refusal = realm.try_apply(declared).map(|_| ()).expect_err("it is refused").to_string();
     assert!(refusal.contains("built-in flow `browser`"), "{refusal}");
+}
+
+fn secret_of_a_step(server: &Server) {
+    let realm = server.realm("flow-secret");
+    let declared = |secret: &str, more: &[&str]| {
+        let mut steps = vec![json!({"flowAlias": "ours form", "authenticator": "registration-page-form", "requirement": "REQUIRED"})];
+        steps.extend(more.iter().map(|step| json!({"authenticator": step, "requirement": "DISABLED"})));
+        json!({
+            "authenticationFlows": [
+                {"alias": "ours", "providerId": "basic-flow", "topLevel": true, "authenticationExecutions": steps},
+                {"alias": "ours form", "providerId": "form-flow", "authenticationExecutions": [
+                    {"authenticator": "registration-user-creation", "requirement": "REQUIRED"},
+                    {"authenticator": "registration-recaptcha-action", "requirement": "REQUIRED", "authenticatorConfig": "captcha"}]}],
+            "authenticatorConfig": [{"alias": "captcha", "config": {"site.key": "ours", "secret.key": secret}}],
+        })
+    };
+    let secret = "     ours form › registration-recaptcha-action: config.secret.key   (secret, changes)";
+    realm.settle(declared("captcha-one", &["auth-cookie"]));
+    let text = realm.plan_text(declared("captcha-two", &["auth-cookie"]));
+    assert!(text.contains(secret) && !text.contains("captcha-two") && !text.contains("executions"), "{text}");
+    realm.settle(declared("captcha-two", &["auth-cookie"]));
+    assert!(realm.plan_text(declared("captcha-one", &["auth-cookie"])).contains(secret), "the last one applied counts");
+    // Built anew beside the old one, with a third secret.
+    realm.settle(declared("captcha-three", &[]));
+    assert!(realm.plan_text(declared("captcha-two", &[])).contains(secret));
+    // Another field alone leaves the secret as it is, and a mask stands for whatever is there.
+    let mut other = declared(hostler::keycloak::MASK, &[]);
+    other["authenticatorConfig"][0]["config"]["site.key"] = "theirs".into();
+    realm.settle(other);
+    let mut again = declared("captcha-three", &[]);
+    again["authenticatorConfig"][0]["config"]["site.key"] = "theirs".into();
+    assert!(realm.try_plan(again).expect("plans").is_empty());
+    assert!(!realm.get("").to_string().contains("captcha-three"), "the realm keeps a keyed hash, not the secret");
 }
 
 fn never_locked_out(server: &Server) {

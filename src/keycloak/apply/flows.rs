@@ -12,7 +12,7 @@ use crate::keycloak::kind::Kind;
 use crate::keycloak::leftovers::{self, NEXT, renamed};
 use crate::keycloak::model::{Key, Name, Object};
 use crate::keycloak::plan::Action;
-use crate::keycloak::{Body, Json, MASK};
+use crate::keycloak::{Body, Json};
 
 const BOUND: [&str; 2] = ["firstBrokerLoginFlowAlias", "postBrokerLoginFlowAlias"];
 
@@ -81,8 +81,10 @@ impl Executor<'_> {
 
     async fn add_config(&self, execution: &str, config: &Config) -> Result<()> {
         let path = self.path(&format!("authentication/executions/{execution}/config"));
-        let values: Body = unmasked(config).map(|(key, value)| (key.clone(), value.as_str().into())).collect();
-        self.client.post(&path, &json!({"alias": config.alias, "config": values})).await.map(|_| ())
+        let values: Body = config.unmasked().map(|(key, value)| (key.clone(), value.as_str().into())).collect();
+        self.client.post(&path, &json!({"alias": config.alias, "config": values})).await?;
+        config.record(&Body::new(), &mut self.ledger());
+        Ok(())
     }
 
     /// Requirements, order, descriptions and configuration, where they are.
@@ -93,7 +95,8 @@ impl Executor<'_> {
         let listed = self.client.list(&path).await?;
         let mut rest = listed.as_slice();
         let placed = place(&have, &mut rest);
-        if let Difference::Extended(_) = flow::difference(&want, &have) {
+        let difference = flow::difference(&want, &have, &self.ledger());
+        if let Difference::Extended(_) = difference {
             return self.extend(&self.need(name, Kind::Flow, &name.key)?, &want, &have, &placed).await;
         }
         self.edit_level(&path, &want, &have, &placed).await?;
@@ -138,7 +141,8 @@ impl Executor<'_> {
                     }
                     rows.push((step.requirement == "DISABLED", body));
                 }
-                if let Some(config) = step.config.as_ref().filter(|config| Some(*config) != known.config.as_ref()) {
+                let differs = |config: &&Config| !config.changes("", known.config.as_ref(), &self.ledger()).is_empty();
+                if let Some(config) = step.config.as_ref().filter(differs) {
                     self.put_config(&found.row, config).await?;
                 }
                 if let (Some(want), Some(have)) = (&step.flow, &known.flow) {
@@ -162,14 +166,17 @@ impl Executor<'_> {
         let Some(id) = row["authenticationConfig"].as_str() else {
             return self.add_config(row["id"].as_str().unwrap_or_default(), config).await;
         };
-        // The PUT replaces the whole map.
+        // The PUT replaces the whole map, and takes a mask for the secret that is there.
         let path = self.path(&format!("authentication/config/{id}"));
         let mut body = body_of(self.client.get(&path).await?);
-        let mut values = body.remove("config").map(body_of).unwrap_or_default();
-        values.extend(unmasked(config).map(|(key, value)| (key.clone(), value.as_str().into())));
+        let found = body.remove("config").map(body_of).unwrap_or_default();
+        let mut values = found.clone();
+        values.extend(config.unmasked().map(|(key, value)| (key.clone(), value.as_str().into())));
         body.insert("alias".into(), config.alias.as_str().into());
         body.insert("config".into(), values.into());
-        self.client.put(&path, &body.into()).await
+        self.client.put(&path, &body.into()).await?;
+        config.record(&found, &mut self.ledger());
+        Ok(())
     }
 
     /// The PUT of a flow needs every field, or answers with a conflict that is none.
@@ -205,7 +212,7 @@ impl Executor<'_> {
     fn shadow(&self, flow: &Flow) -> Option<(String, bool)> {
         let next = renamed(flow);
         let found = self.live.get(Kind::Flow, &Key::of([next.alias.clone()]))?;
-        Some((found.id.clone()?, leftovers::is_complete(flow, found)))
+        Some((found.id.clone()?, leftovers::is_complete(flow, found, &self.ledger())))
     }
 
     /// Deletes parts that no flow uses: their names may be needed. Answers the other deletions.
@@ -281,6 +288,9 @@ impl Executor<'_> {
                 let mut body = body_of(self.client.get(&config_path).await?);
                 body.insert("alias".into(), config.into());
                 self.client.put(&config_path, &body.into()).await?;
+                if let Some(config) = flow.config(config) {
+                    config.record(&Body::new(), &mut self.ledger());
+                }
             }
             let inner = row["authenticationFlow"].as_bool().unwrap_or(false);
             let Some(alias) = row["displayName"].as_str().filter(|_| inner).and_then(|name| name.strip_suffix(NEXT)).map(str::to_owned)
@@ -297,11 +307,6 @@ impl Executor<'_> {
 
 fn no_id(flow: &Flow) -> Error {
     Error::Refused(format!("Keycloak named no id for the new flow `{}`", flow.alias))
-}
-
-/// The values that may be written: a mask stands for whatever is there.
-fn unmasked(config: &Config) -> impl Iterator<Item = (&String, &String)> {
-    config.config.iter().filter(|(_, value)| *value != MASK)
 }
 
 /// Gaps between priorities, so that a step can be put between two others by hand.

@@ -9,7 +9,7 @@ mod organizations;
 mod teller;
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt};
@@ -201,6 +201,10 @@ impl<'a> Executor<'a> {
         self.ids.lock().unwrap_or_else(PoisonError::into_inner).get(&Name::new(kind, key.clone())).cloned()
     }
 
+    fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn learn_id(&self, name: &Name, id: String) {
         self.ids.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone(), id);
     }
@@ -215,7 +219,7 @@ impl<'a> Executor<'a> {
     /// kept in any case.
     async fn run(&self, plan: &Plan) -> Result<Option<Error>> {
         let written = self.write_all(plan).await;
-        generated::record(self.declaration, &mut self.ledger.lock().unwrap_or_else(PoisonError::into_inner));
+        generated::record(self.declaration, &mut self.ledger());
         let kept = self.keep_ledger().await;
         written.and_then(|lost| kept.map(|()| lost))
     }
@@ -285,7 +289,7 @@ impl<'a> Executor<'a> {
     fn record_secrets(&self, action: &Action) {
         let name = &action.name;
         let Some(object) = self.declaration.model.get(name.kind, &name.key) else { return };
-        let mut ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut ledger = self.ledger();
         for change in action.changes.iter().filter(|change| change.secret) {
             if let Some(value) = secret_value(object, &change.path) {
                 ledger.record(name, &change.path, &value);
@@ -294,7 +298,7 @@ impl<'a> Executor<'a> {
     }
 
     async fn keep_ledger(&self) -> Result<()> {
-        let text = self.ledger.lock().unwrap_or_else(PoisonError::into_inner).changed_text();
+        let text = self.ledger().changed_text();
         let Some(text) = text else { return Ok(()) };
         // A PUT of one attribute replaces all: they are read anew, since this round may have changed them.
         let settings = self.client.get(&self.realm).await?;
