@@ -19,6 +19,7 @@ pub const CLAIMS: &[Claim] = &[
     ("what somebody changes during an apply is read again, and what is theirs stays", meddled),
     ("an apply outlasts a restart of the server, with nothing lost and nothing doubled", restart),
     ("a small realm is planned with ten requests at most, and nothing to do writes nothing", requests),
+    ("what a plan asks grows with groups and roles, not with users, and misses nobody", many_users),
 ];
 
 /// Applies until the progress has named so many lines; answers them.
@@ -127,4 +128,45 @@ fn requests(server: &Server) {
         let (now, before) = (client.requests() as usize, counted.swap(client.requests() as usize, Ordering::Relaxed));
         assert!(now <= 10 && (!apply || now == before), "{now} requests, {before} for the plan");
     }
+}
+
+fn many_users(server: &Server) {
+    let realm = server.realm("users");
+    let declared = |many: usize| {
+        let user = |n: usize| {
+            json!({"username": format!("user{n:03}"), "enabled": true, "groups": [format!("/g{}", n % 3)], "realmRoles": ["reader"],
+                "clientRoles": {"app": ["writer"]}})
+        };
+        json!({
+            "realm": realm.name, "clients": [{"clientId": "app"}],
+            "roles": {"realm": [{"name": "reader"}, {"name": "other"}], "client": {"app": [{"name": "writer"}]}},
+            "groups": [{"name": "g0"}, {"name": "g1"}, {"name": "g2"}, {"name": "theirs"}],
+            "users": (0..many).map(user).collect::<Vec<_>>(),
+        })
+    };
+    let asked = |many: usize| {
+        let (client, declaration) = (server.client(), Declaration::parse(&declared(many)).expect("is right"));
+        let plan = blocking::run(|| hostler::keycloak::apply::preview(&client, &declaration)).expect("plans");
+        assert!(plan.is_empty(), "{}", hostler::keycloak::render::text(&plan));
+        client.requests()
+    };
+    realm.settle(declared(60));
+    let few = asked(60);
+    realm.settle(declared(100));
+    assert_eq!(asked(100), few);
+    // Others fill the first page of a group: who comes after them is still seen.
+    let others: Vec<Json> = (0..1010).map(|n| json!({"username": format!("a{n:04}"), "enabled": true, "groups": ["/g0"]})).collect();
+    realm.post("/partialImport", json!({"ifResourceExists": "FAIL", "users": others}));
+    assert_eq!(asked(100), few + 1, "a page more of the group");
+    // What somebody gave to a user or took away is a change, also where nothing declares it for any user.
+    let id = |body: &Json| body["id"].as_str().expect("has one").to_owned();
+    let (one, two) = (id(&realm.user_named("user030")), id(&realm.user_named("user031")));
+    realm.post(&format!("/users/{one}/role-mappings/realm"), json!([realm.get("/roles/other")]));
+    realm.put(&format!("/users/{one}/groups/{}", id(&realm.get("/group-by-path/theirs"))), json!({}));
+    realm.delete_at(&format!("/users/{two}/groups/{}", id(&realm.get("/group-by-path/g1"))));
+    let text = realm.plan_text(declared(100));
+    for line in ["- other", "- /theirs", "+ /g1", "0 to add, 2 to change, 0 to delete"] {
+        assert!(text.contains(line), "no `{line}` in {text}");
+    }
+    realm.settle(declared(100));
 }

@@ -1,12 +1,10 @@
 //! What an export lacks: users, the user profile as it is by default, events of which it leaves out what is unset, organizations, workflows;
 //! and names for the ids by which it shows what administrators' permissions are about.
 
-use std::collections::BTreeMap;
+use futures_util::future::{BoxFuture, try_join_all, try_join4};
 
-use futures_util::future::{BoxFuture, try_join, try_join_all, try_join4};
-use futures_util::stream::{self, StreamExt, TryStreamExt};
-
-use super::{Reader, names};
+use super::Reader;
+use super::users::Users;
 use crate::keycloak::client::encode;
 use crate::keycloak::error::Result;
 use crate::keycloak::flatten;
@@ -14,13 +12,10 @@ use crate::keycloak::kind::{Kind, ORGANIZATION_GROUPS, WORKFLOWS};
 use crate::keycloak::model::{Key, Model, Name};
 use crate::keycloak::{ADMIN_PERMISSIONS, Body, Json};
 
-/// From here on users are listed, and not searched for one by one.
-const MANY_USERS: usize = 20;
-
 /// What was read beside the export.
 pub(super) struct Beside {
     singles: Vec<(Kind, Json)>,
-    users: Vec<(Name, Json)>,
+    users: Users,
     lists: Body,
 }
 
@@ -41,83 +36,20 @@ impl Reader<'_> {
         Ok(Beside { singles: singles.into_iter().flatten().collect(), users, lists })
     }
 
-    pub(super) fn put_beside(&self, model: &mut Model, beside: Beside) {
+    /// Puts it into the model, which may have all groups and roles, or only some.
+    pub(super) async fn put_beside(&self, model: &mut Model, beside: Beside, all_groups: bool) -> Result<()> {
+        let users = self.with_links(beside.users, all_groups.then_some(&*model)).await?;
         for (kind, body) in beside.singles {
             model.remove(&Name::new(kind, Key::default()));
             self.insert(model, Name::new(kind, Key::default()), body);
         }
-        for (name, body) in beside.users {
+        for (name, body) in users {
             self.insert(model, name, body);
         }
         for (name, object) in flatten::live(&beside.lists).into_objects().filter(|(name, _)| name.kind != Kind::Realm) {
             model.insert(name, object);
         }
-    }
-
-    /// The declared users, and no others.
-    async fn users(&self) -> Result<Vec<(Name, Json)>> {
-        let declared = self.declaration.model.of_kind(Kind::User).map(|(key, _)| key.clone());
-        let absent = self.declaration.absent.iter().filter(|name| name.kind == Kind::User).map(|name| name.key.clone());
-        let keys: Vec<Key> = declared.chain(absent).collect();
-        let read = async {
-            let mut listed = self.listed_users(keys.len()).await?;
-            let users = keys.into_iter().map(|key| {
-                let known = listed.remove(key.name());
-                self.user(key, known)
-            });
-            stream::iter(users.collect::<Vec<_>>()).buffer_unordered(8).try_collect::<Vec<_>>().await
-        };
-        Ok(read.await.map_err(self.needs("manage-users"))?.into_iter().flatten().collect())
-    }
-
-    /// Where many are declared, and the realm does not have far more than those, all of them in one answer, by name. Service accounts are
-    /// not among them.
-    async fn listed_users(&self, declared: usize) -> Result<BTreeMap<String, Json>> {
-        if declared < MANY_USERS {
-            return Ok(BTreeMap::new());
-        }
-        let all = self.client.get(&self.path("users/count")).await?.as_u64().unwrap_or(u64::MAX);
-        if all > 10 * declared as u64 {
-            return Ok(BTreeMap::new());
-        }
-        let users = self.client.list(&self.path(&format!("users?max={all}"))).await?;
-        Ok(users.into_iter().filter_map(|user| Some((user["username"].as_str()?.to_owned(), user))).collect())
-    }
-
-    async fn user(&self, key: Key, known: Option<Json>) -> Result<Option<(Name, Json)>> {
-        let found = match known {
-            Some(known) => Some(known),
-            None => {
-                let search = format!("users?exact=true&username={}", encode(key.name()));
-                self.client.list(&self.path(&search)).await?.into_iter().next()
-            }
-        };
-        let Some(mut user) = found else { return Ok(None) };
-        let id = user["id"].as_str().unwrap_or_default().to_owned();
-        let declared = self.declaration.model.get(Kind::User, &key);
-        let declares = |fields: &[&str]| declared.is_some_and(|object| fields.iter().any(|field| object.body.contains_key(*field)));
-        let groups = async {
-            match declares(&["groups"]) {
-                true => self.client.list(&self.path(&format!("users/{id}/groups?max=100000"))).await.map(Some),
-                false => Ok(None),
-            }
-        };
-        let mappings = async {
-            match declares(&["realmRoles", "clientRoles"]) {
-                true => self.client.get(&self.path(&format!("users/{id}/role-mappings"))).await.map(Some),
-                false => Ok(None),
-            }
-        };
-        let (groups, mappings) = try_join(groups, mappings).await?;
-        if let Some(groups) = groups {
-            user["groups"] = groups.iter().map(|group| group["path"].clone()).collect();
-        }
-        if let Some(mappings) = mappings {
-            user["realmRoles"] = names(&mappings["realmMappings"]);
-            let clients = mappings["clientMappings"].as_object().into_iter().flatten();
-            user["clientRoles"] = Json::Object(clients.map(|(client, entry)| (client.clone(), names(&entry["mappings"]))).collect());
-        }
-        Ok(Some((Name::new(Kind::User, key), user)))
+        Ok(())
     }
 
     async fn organizations(&self) -> Result<Vec<Json>> {

@@ -4,6 +4,7 @@
 mod beside;
 pub mod groups;
 mod members;
+mod users;
 
 use std::collections::BTreeMap;
 
@@ -108,7 +109,7 @@ impl Reader<'_> {
         if !small {
             self.large(&mut model, &clients, groups).await?;
         }
-        self.put_beside(&mut model, beside);
+        self.put_beside(&mut model, beside, small).await?;
         self.name_entities(&mut model).await?;
         self.sees_users(&model, accounts.as_ref()).await?;
         moves::follow(self.declaration, &mut model)?;
