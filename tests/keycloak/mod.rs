@@ -14,6 +14,7 @@ mod keeps;
 mod kinds;
 mod older;
 mod platforms;
+mod readme;
 mod secrets;
 mod server;
 mod shorthand;
@@ -44,6 +45,7 @@ fn every_claim_about_the_realm_holds_on_a_real_keycloak() {
         application::CLAIMS,
         device::CLAIMS,
         platforms::CLAIMS,
+        readme::CLAIMS,
         secrets::CLAIMS,
         shorthand::CLAIMS,
     ]

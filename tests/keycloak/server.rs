@@ -176,6 +176,23 @@ impl Realm<'_> {
         self.ask(Operation::Export { realm: self.name.clone(), adopt })
     }
 
+    /// Adopted, nothing is left to do; and what was adopted, with secrets that nobody can read given anew, makes the same realm on an empty
+    /// server. Answers what was adopted.
+    pub fn is_adopted_and_made_again(&self) -> Json {
+        let adopted = self.export(true);
+        let plan = self.try_plan(adopted.clone()).unwrap_or_else(|error| panic!("what was adopted is not planned: {error}"));
+        assert!(plan.is_empty(), "{}", render::text(&plan));
+        let second = self.server.realm(&format!("{}-again", self.name));
+        let given = adopted.to_string().replace(hostler::keycloak::MASK, "given-anew");
+        second.settle(serde_json::from_str(&given).expect("is JSON"));
+        let unnamed = |value: &Json| {
+            let text = serde_json::to_string_pretty(value).expect("is JSON");
+            text.replace(&second.name, "NAME").replace(&self.name, "NAME")
+        };
+        assert_eq!(unnamed(&second.export(true)), unnamed(&adopted));
+        adopted
+    }
+
     pub fn put(&self, rest: &str, body: Json) {
         let (client, path) = (self.server.client(), self.path(rest));
         blocking::run(|| client.put(&path, &body)).unwrap_or_else(|error| panic!("PUT {rest}: {error}"));
