@@ -18,6 +18,7 @@ mod readme;
 mod secrets;
 mod server;
 mod shorthand;
+mod terraform;
 mod traps;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -48,6 +49,7 @@ fn every_claim_about_the_realm_holds_on_a_real_keycloak() {
         readme::CLAIMS,
         secrets::CLAIMS,
         shorthand::CLAIMS,
+        terraform::CLAIMS,
     ]
     .concat();
     hold(&server, &claims);

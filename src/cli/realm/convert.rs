@@ -1,12 +1,12 @@
-//! `hostler realm convert`: a file of keycloak-config-cli as a declaration. It is a realm's representation already; its placeholders become
-//! expressions, and texts that only look like expressions are kept from being rendered.
+//! `hostler realm convert`: a file of keycloak-config-cli, or what `terraform show -json` prints, as a declaration. The former is a realm's
+//! representation already; its placeholders become expressions, and texts that only look like expressions are kept from being rendered.
 
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 
 use super::file::write_private;
-use super::{as_yaml, locate};
+use super::{as_yaml, locate, terraform};
 use crate::base::Diagnostic;
 use crate::cli::failure::{Failed, Outcome, print, warn};
 use crate::keycloak::{Declaration, Error, Json};
@@ -14,8 +14,11 @@ use crate::yaml;
 
 #[derive(Debug, Args)]
 pub struct ConvertArgs {
-    /// A file of keycloak-config-cli, YAML or JSON
+    /// A file of keycloak-config-cli, YAML or JSON; or what `terraform show -json` prints of a state or a plan
     file: PathBuf,
+    /// Which realm, where a file of Terraform has several
+    #[arg(long, value_name = "NAME")]
+    realm: Option<String>,
     /// Where the declaration goes [default: standard output]
     #[arg(short, long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -31,6 +34,9 @@ pub fn convert(args: &ConvertArgs) -> Outcome {
     }
     let (node, _) = yaml::load_one(&text, &name)?;
     let source = node.to_value().to_json();
+    if terraform::is_one(&source) {
+        return of_terraform(&source, &name, args);
+    }
     if source.get("realm").is_none() {
         return Err(not_one(&args.file));
     }
@@ -43,7 +49,32 @@ pub fn convert(args: &ConvertArgs) -> Outcome {
     };
     odd.extend(left.iter().map(|text| Diagnostic::warning(format!("`{text}` has no counterpart and is left as it is")).at(&node.span)));
     warn(&odd);
-    let out = as_yaml(converted);
+    write(converted, args)
+}
+
+fn of_terraform(source: &Json, name: &str, args: &ConvertArgs) -> Outcome {
+    let found = terraform::convert(source, args.realm.as_deref())?;
+    let problems = match Declaration::parse(&found.declaration) {
+        Err(Error::Declaration { problems, .. }) => problems,
+        _ => Vec::new(),
+    };
+    let odd: Vec<Diagnostic> = found.left.iter().chain(&problems).map(|text| Diagnostic::warning(format!("{name}: {text}"))).collect();
+    warn(&odd);
+    write(as_texts(found.declaration), args)
+}
+
+/// No text of it is an expression.
+fn as_texts(source: Json) -> Json {
+    match source {
+        Json::Object(map) => map.into_iter().map(|(key, value)| (key, as_texts(value))).collect::<serde_json::Map<_, _>>().into(),
+        Json::Array(items) => items.into_iter().map(as_texts).collect(),
+        Json::String(text) => literal(&text).into(),
+        other => other,
+    }
+}
+
+fn write(declaration: Json, args: &ConvertArgs) -> Outcome {
+    let out = as_yaml(declaration);
     match &args.out {
         Some(path) => write_private(path, &out).map(|()| 0),
         None => print(&out),
@@ -52,7 +83,9 @@ pub fn convert(args: &ConvertArgs) -> Outcome {
 
 fn not_one(path: &Path) -> Failed {
     let other = Diagnostic::error(format!("`{}` is no representation of a realm: it names no `realm`", path.display()));
-    other.help("of a realm that Terraform made, `hostler realm adopt REALM` writes a declaration (docs/realm.md, moving here)").into()
+    other
+        .help("of Terraform, give what `terraform show -json` prints; `hostler realm adopt REALM` writes a declaration of any realm")
+        .into()
 }
 
 fn converted(source: Json, left: &mut Vec<String>) -> Json {

@@ -7,6 +7,7 @@ mod inspect;
 mod locate;
 mod remote;
 mod server;
+mod terraform;
 
 use std::path::{Path, PathBuf};
 
@@ -84,7 +85,7 @@ enum Verb {
         #[command(flatten)]
         server: Box<Server>,
     },
-    /// Turn a file of keycloak-config-cli into a declaration
+    /// Turn a file of keycloak-config-cli, or of `terraform show -json`, into a declaration
     Convert(convert::ConvertArgs),
     /// Say what a user may do and what tokens tell of it, with reasons; then log in as that user
     Verify(Box<inspect::VerifyArgs>),

@@ -1,0 +1,382 @@
+//! What `terraform show -json` prints of the provider `keycloak/keycloak`, as a declaration: `table` says what becomes of each resource and field.
+//! Resources name each other by id, which the file has. Secrets are not copied; what has no place in a declaration is listed.
+
+mod links;
+mod table;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::json;
+
+use self::table::{FIELDS, MAPPER_CONFIG, NOTHING, Place, RESOURCES, SECRET};
+use crate::base::Diagnostic;
+use crate::keycloak::{Body, Json};
+
+/// A declaration, and what of the file is not in it.
+pub struct Converted {
+    pub declaration: Json,
+    pub left: Vec<String>,
+}
+
+/// Whether it is a state or a plan of Terraform, as JSON.
+pub fn is_one(source: &Json) -> bool {
+    source.get("format_version").is_some() && (source.get("values").is_some() || source.get("planned_values").is_some())
+}
+
+/// The resources of one realm.
+///
+/// # Errors
+/// The file has none of Keycloak, or those of several realms and `realm` names none of them.
+pub fn convert(source: &Json, realm: Option<&str>) -> Result<Converted, Diagnostic> {
+    let mut all = Vec::new();
+    for part in ["/values/root_module", "/planned_values/root_module", "/prior_state/values/root_module"] {
+        source.pointer(part).into_iter().for_each(|module| resources(module, &mut all));
+    }
+    let realms: BTreeSet<&str> = all.iter().filter_map(Resource::realm).collect();
+    let names: Vec<&str> = realms.iter().copied().collect();
+    let realm = match (realm, names.as_slice()) {
+        (Some(wanted), _) if realms.contains(wanted) => wanted,
+        (None, [only]) => only,
+        (_, []) => return Err(Diagnostic::error("no resource of `keycloak/keycloak` is in the file")),
+        _ => {
+            let error = Diagnostic::error(format!("the file has the realms {}", names.join(", ")));
+            return Err(error.help("name one with `--realm`: a declaration is of one realm"));
+        }
+    };
+    let of_realm = || all.iter().filter(|resource| resource.realm() == Some(realm));
+    let mut builder = Builder { known: BTreeMap::new(), ..Builder::default() };
+    // Parents of groups come in any order.
+    for _ in 0..all.len().min(20) {
+        of_realm().for_each(|resource| builder.learn(resource));
+    }
+    let managed: Vec<&Resource> = of_realm().filter(|resource| resource.is_managed).collect();
+    let mut seen = BTreeSet::new();
+    for resource in managed.into_iter().filter(|resource| seen.insert(resource.address)) {
+        builder.add(resource);
+    }
+    Ok(builder.finish(realm))
+}
+
+/// A resource as Terraform shows it.
+struct Resource<'a> {
+    address: &'a str,
+    /// Its type without `keycloak_`.
+    sort: &'a str,
+    values: &'a Body,
+    sensitive: &'a Json,
+    /// Data sources only tell what others point to.
+    is_managed: bool,
+}
+
+impl<'a> Resource<'a> {
+    fn text(&self, field: &str) -> Option<&'a str> {
+        self.values.get(field)?.as_str().filter(|text| !text.is_empty())
+    }
+
+    fn realm(&self) -> Option<&'a str> {
+        if self.sort == "realm" { self.text("realm") } else { self.text("realm_id") }
+    }
+
+    fn texts(&self, field: &str) -> Vec<&'a str> {
+        self.values.get(field).and_then(Json::as_array).into_iter().flatten().filter_map(Json::as_str).collect()
+    }
+
+    /// Fields that are set, those of blocks with the block's name and a dot before theirs.
+    fn fields(&self) -> Vec<(String, &'a Json)> {
+        let mut out = Vec::new();
+        flatten("", self.values, &mut out);
+        out
+    }
+}
+
+fn resources<'a>(module: &'a Json, out: &mut Vec<Resource<'a>>) {
+    for resource in module["resources"].as_array().into_iter().flatten() {
+        let (Some(sort), Some(address), Some(values)) =
+            (resource["type"].as_str(), resource["address"].as_str(), resource["values"].as_object())
+        else {
+            continue;
+        };
+        if let Some(sort) = sort.strip_prefix("keycloak_") {
+            let is_managed = resource["mode"] != "data";
+            out.push(Resource { address, sort, values, sensitive: &resource["sensitive_values"], is_managed });
+        }
+    }
+    module["child_modules"].as_array().into_iter().flatten().for_each(|module| resources(module, out));
+}
+
+fn flatten<'a>(prefix: &str, values: &'a Body, out: &mut Vec<(String, &'a Json)>) {
+    for (field, value) in values {
+        let name = format!("{prefix}{field}");
+        let blocks = value.as_array().filter(|items| items.len() == 1).and_then(|items| items[0].as_object());
+        match (value, blocks) {
+            (Json::Object(inner), _) | (_, Some(inner)) => flatten(&format!("{name}."), inner, out),
+            (Json::Null, _) => {}
+            (Json::String(text), _) if text.is_empty() => {}
+            (Json::Array(items), _) if items.is_empty() => {}
+            _ => out.push((name, value)),
+        }
+    }
+}
+
+/// What an id stands for.
+#[derive(Clone)]
+enum Known {
+    Client(String),
+    Scope(String),
+    /// Of a client, or of the realm.
+    Role(Option<String>, String),
+    Group(Vec<String>),
+    User(String),
+}
+
+#[derive(Default)]
+struct Builder {
+    known: BTreeMap<String, Known>,
+    realm: Body,
+    clients: BTreeMap<String, Body>,
+    scopes: BTreeMap<String, Body>,
+    roles: BTreeMap<(Option<String>, String), Body>,
+    groups: BTreeMap<Vec<String>, Body>,
+    users: BTreeMap<String, Body>,
+    left: Vec<String>,
+}
+
+impl Builder {
+    /// Notes what the id of a resource stands for, as far as what it points to is known.
+    fn learn(&mut self, resource: &Resource) {
+        let Some(known) = self.named(resource) else { return };
+        if let (Known::Client(client), Some(user)) = (&known, resource.text("service_account_user_id")) {
+            self.known.insert(user.to_owned(), Known::User(format!("service-account-{client}")));
+        }
+        if let Some(id) = resource.text("id") {
+            self.known.insert(id.to_owned(), known);
+        }
+    }
+
+    fn named(&self, resource: &Resource) -> Option<Known> {
+        let name = || resource.text("name").map(str::to_owned);
+        match resource.sort {
+            "openid_client" | "saml_client" => Some(Known::Client(resource.text("client_id")?.to_owned())),
+            "openid_client_scope" | "saml_client_scope" => Some(Known::Scope(name()?)),
+            "user" => Some(Known::User(resource.text("username")?.to_owned())),
+            "openid_client_service_account_user" => Some(Known::User(resource.text("username")?.to_owned())),
+            "role" => match resource.text("client_id") {
+                None => Some(Known::Role(None, name()?)),
+                Some(id) => match self.known.get(id)? {
+                    Known::Client(client) => Some(Known::Role(Some(client.clone()), name()?)),
+                    _ => None,
+                },
+            },
+            "group" => match resource.text("parent_id") {
+                None => Some(Known::Group(vec![name()?])),
+                Some(id) => match self.known.get(id)? {
+                    Known::Group(path) => Some(Known::Group(path.iter().cloned().chain([name()?]).collect())),
+                    _ => None,
+                },
+            },
+            _ => None,
+        }
+    }
+
+    fn leave(&mut self, resource: &Resource, why: &str) {
+        self.left.push(format!("{}: {why}", resource.address));
+    }
+
+    /// What a field of a resource points to.
+    fn pointed(&mut self, resource: &Resource, field: &str) -> Option<Known> {
+        let id = resource.text(field)?;
+        let found = self.known.get(id).cloned();
+        if found.is_none() {
+            self.leave(resource, &format!("what `{field}` points to is not in the file"));
+        }
+        found
+    }
+
+    fn add(&mut self, resource: &Resource) {
+        let Some((_, place)) = RESOURCES.iter().find(|(sort, _)| *sort == resource.sort) else {
+            return self.leave(resource, "resources of this type are not known here");
+        };
+        if *place == Place::Link {
+            return self.link(resource);
+        }
+        let mut body = self.body(resource, *place);
+        match (place, self.named(resource)) {
+            (Place::Realm, _) => self.realm.extend(body),
+            (Place::Mapper(provider), _) => {
+                if !provider.is_empty() {
+                    body.insert("protocolMapper".into(), (*provider).into());
+                }
+                body.entry("protocol").or_insert("openid-connect".into());
+                self.mapper(resource, body);
+            }
+            (Place::Client, Some(Known::Client(id))) => {
+                let access = resource.text("access_type").unwrap_or_default();
+                body.insert("protocol".into(), "openid-connect".into());
+                body.insert("publicClient".into(), (access == "PUBLIC").into());
+                body.insert("bearerOnly".into(), (access == "BEARER-ONLY").into());
+                self.client(&id).extend(body);
+            }
+            (Place::ClientScope, Some(Known::Scope(name))) => {
+                body.insert("protocol".into(), "openid-connect".into());
+                self.scope(&name).extend(body);
+            }
+            (Place::Role, Some(Known::Role(client, name))) => {
+                self.composites(resource, &mut body);
+                self.roles.entry((client, name)).or_default().extend(body);
+            }
+            (Place::Group, Some(Known::Group(path))) => self.groups.entry(path).or_default().extend(body),
+            (Place::User, Some(Known::User(name))) => self.user(&name).extend(body),
+            _ => self.leave(resource, "its name, or what it belongs to, is not in the file"),
+        }
+    }
+
+    /// The fields of a resource, by the table.
+    fn body(&mut self, resource: &Resource, place: Place) -> Body {
+        let mut body = Body::new();
+        for (field, value) in resource.fields() {
+            let sensitive = resource.sensitive.get(&field).is_some_and(|mark| *mark == true);
+            match target(resource.sort, place, &field).filter(|target| target == NOTHING || !sensitive) {
+                Some(target) if target == NOTHING => {}
+                Some(target) if target != SECRET => put(&mut body, place, &target, value),
+                Some(_) => {
+                    self.leave(resource, &format!("`{field}` is secret and is not copied: whatever is there stays, docs/realm.md, secrets"))
+                }
+                None if sensitive => self.leave(resource, &format!("`{field}` is sensitive and is not copied")),
+                None => self.leave(resource, &format!("`{field}` has no counterpart")),
+            }
+        }
+        body
+    }
+
+    fn client(&mut self, id: &str) -> &mut Body {
+        self.clients.entry(id.to_owned()).or_insert_with(|| Body::from_iter([("clientId".to_owned(), id.into())]))
+    }
+
+    fn scope(&mut self, name: &str) -> &mut Body {
+        self.scopes.entry(name.to_owned()).or_insert_with(|| Body::from_iter([("name".to_owned(), name.into())]))
+    }
+
+    fn user(&mut self, name: &str) -> &mut Body {
+        self.users.entry(name.to_owned()).or_insert_with(|| Body::from_iter([("username".to_owned(), name.into())]))
+    }
+
+    fn finish(mut self, realm: &str) -> Converted {
+        let mut out = Body::from_iter([("realm".to_owned(), Json::from(realm))]);
+        out.append(&mut self.realm);
+        out.insert("realm".into(), realm.into());
+        let (mut of_realm, mut of_clients) = (Vec::new(), BTreeMap::<String, Vec<Json>>::new());
+        for ((client, name), mut role) in std::mem::take(&mut self.roles) {
+            role.insert("name".into(), name.into());
+            match client {
+                None => of_realm.push(Json::from(role)),
+                Some(client) => of_clients.entry(client).or_default().push(role.into()),
+            }
+        }
+        let list = |bodies: BTreeMap<String, Body>| bodies.into_values().map(Json::from).collect::<Vec<_>>();
+        let groups = nested(&self.groups, &[]);
+        let sections = [
+            ("clientScopes", list(self.scopes).into()),
+            ("clients", list(self.clients).into()),
+            ("groups", groups),
+            ("users", list(self.users).into()),
+        ];
+        out.extend(sections.into_iter().filter(|(_, list): &(_, Json)| *list != json!([])).map(|(name, list)| (name.to_owned(), list)));
+        let roles = [("realm", json!(of_realm)), ("client", json!(of_clients))];
+        let roles: Body = roles
+            .into_iter()
+            .filter(|(_, held)| *held != json!([]) && *held != json!({}))
+            .map(|(name, held)| (name.to_owned(), held))
+            .collect();
+        if !roles.is_empty() {
+            out.insert("roles".into(), roles.into());
+        }
+        Converted { declaration: out.into(), left: self.left }
+    }
+}
+
+/// The groups below a path, each with those below it; one that only others stand in is there by its name.
+fn nested(groups: &BTreeMap<Vec<String>, Body>, above: &[String]) -> Json {
+    let below: BTreeSet<&String> = groups.keys().filter(|path| path.starts_with(above)).filter_map(|path| path.get(above.len())).collect();
+    let group = |name: &String| {
+        let path: Vec<String> = above.iter().chain([name]).cloned().collect();
+        let mut body = groups.get(&path).cloned().unwrap_or_default();
+        body.insert("name".into(), name.as_str().into());
+        let inner = nested(groups, &path);
+        if inner != json!([]) {
+            body.insert("subGroups".into(), inner);
+        }
+        Json::from(body)
+    };
+    below.into_iter().map(group).collect()
+}
+
+/// Where a field goes; none when nobody knows.
+fn target(sort: &str, place: Place, field: &str) -> Option<String> {
+    let sort = if matches!(place, Place::Mapper(_)) { "mapper" } else { sort };
+    let row = |owner: &str| {
+        let exact = FIELDS.iter().find(|(of, name, _)| *of == owner && *name == field);
+        exact.or_else(|| FIELDS.iter().find(|(of, name, _)| *of == owner && name.ends_with('.') && field.starts_with(name)))
+    };
+    match row(sort).or_else(|| row("")) {
+        Some((of, name, target)) if name.ends_with('.') => {
+            let rest = &field[name.len()..];
+            // The keys of maps are somebody's own; those of blocks are Keycloak's.
+            Some(if of.is_empty() || *of == "mapper" { format!("{target}{rest}") } else { format!("{target}{}", camel(rest)) })
+        }
+        Some((_, _, target)) => Some((*target).to_owned()),
+        None if sort == "mapper" => match MAPPER_CONFIG.iter().find(|(name, _)| *name == field) {
+            Some((_, key)) => Some(format!("config/{key}")),
+            None => (field == "name").then(|| field.to_owned()),
+        },
+        None => Some(camel(&field.replace('.', "_"))).filter(|name| place.kind().spec().fields.contains(&name.as_str())),
+    }
+}
+
+fn camel(name: &str) -> String {
+    let mut words = name.split('_');
+    let first = words.next().unwrap_or_default().to_owned();
+    words.fold(first, |out, word| {
+        let mut letters = word.chars();
+        out + &letters.next().map(|letter| letter.to_uppercase().collect::<String>()).unwrap_or_default() + letters.as_str()
+    })
+}
+
+fn put(body: &mut Body, place: Place, target: &str, value: &Json) {
+    let text = |value: &Json| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let Some((map, key)) = target.split_once('/') else {
+        let seconds = value.as_str().filter(|_| place == Place::Realm).and_then(seconds);
+        body.insert(target.to_owned(), seconds.map_or_else(|| value.clone(), Json::from));
+        return;
+    };
+    let value = match (place, value) {
+        // Several values stand in one text.
+        (Place::Role | Place::Group | Place::User, value) => text(value).split("##").collect(),
+        (_, Json::Array(items)) => items.iter().map(text).collect::<Vec<_>>().join("##").into(),
+        (_, value) => Json::from(text(value)),
+    };
+    if let Some(map) = body.entry(map).or_insert_with(|| json!({})).as_object_mut() {
+        map.insert(key.to_owned(), value);
+    }
+    if target == "smtpServer/user" {
+        body["smtpServer"]["auth"] = "true".into();
+    }
+}
+
+/// A duration as Go writes it, `1h30m0s`.
+fn seconds(text: &str) -> Option<u64> {
+    let (mut total, mut digits) = (0, String::new());
+    for letter in text.chars() {
+        let unit = match letter {
+            '0'..='9' => {
+                digits.push(letter);
+                continue;
+            }
+            'h' => 3600,
+            'm' => 60,
+            's' => 1,
+            _ => return None,
+        };
+        total += std::mem::take(&mut digits).parse::<u64>().ok()? * unit;
+    }
+    (digits.is_empty() && !text.is_empty()).then_some(total)
+}
