@@ -150,23 +150,23 @@ fn many_users(server: &Server) {
         assert!(plan.is_empty(), "{}", hostler::keycloak::render::text(&plan));
         client.requests()
     };
-    realm.settle(declared(60));
-    let few = asked(60);
-    realm.settle(declared(100));
-    assert_eq!(asked(100), few);
+    realm.settle(declared(70));
+    let few = asked(70);
+    realm.settle(declared(140));
+    assert_eq!(asked(140), few);
     // Others fill the first page of a group: who comes after them is still seen.
     let others: Vec<Json> = (0..1010).map(|n| json!({"username": format!("a{n:04}"), "enabled": true, "groups": ["/g0"]})).collect();
     realm.post("/partialImport", json!({"ifResourceExists": "FAIL", "users": others}));
-    assert_eq!(asked(100), few + 1, "a page more of the group");
+    assert_eq!(asked(140), few + 1, "a page more of the group");
     // What somebody gave to a user or took away is a change, also where nothing declares it for any user.
     let id = |body: &Json| body["id"].as_str().expect("has one").to_owned();
     let (one, two) = (id(&realm.user_named("user030")), id(&realm.user_named("user031")));
     realm.post(&format!("/users/{one}/role-mappings/realm"), json!([realm.get("/roles/other")]));
     realm.put(&format!("/users/{one}/groups/{}", id(&realm.get("/group-by-path/theirs"))), json!({}));
     realm.delete_at(&format!("/users/{two}/groups/{}", id(&realm.get("/group-by-path/g1"))));
-    let text = realm.plan_text(declared(100));
+    let text = realm.plan_text(declared(140));
     for line in ["- other", "- /theirs", "+ /g1", "0 to add, 2 to change, 0 to delete"] {
         assert!(text.contains(line), "no `{line}` in {text}");
     }
-    realm.settle(declared(100));
+    realm.settle(declared(140));
 }
