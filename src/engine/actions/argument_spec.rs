@@ -48,7 +48,6 @@ fn variable(call: &Call<'_>, name: &str) -> Result<Option<Value>, Box<Outcome>> 
 }
 
 fn check_all(specs: &Map, given: &Map, within: &str, errors: &mut Vec<String>) {
-    let found = |suffix: &str| if within.is_empty() { String::new() } else { format!(" found in {within}{suffix}") };
     let mut missing = Vec::new();
     for (name, spec) in specs.iter() {
         let name = name.to_string();
@@ -65,13 +64,18 @@ fn check_all(specs: &Map, given: &Map, within: &str, errors: &mut Vec<String>) {
     }
     missing.sort();
     if !missing.is_empty() {
-        errors.insert(0, format!("missing required arguments: {}{}", missing.join(", "), found("")));
+        errors.insert(0, format!("missing required arguments: {}{}", missing.join(", "), found_in(within)));
     }
+}
+
+/// Where an option of options stands, which is told after what is wrong.
+fn found_in(within: &str) -> String {
+    if within.is_empty() { String::new() } else { format!(" found in {}", within.replace('.', " -> ")) }
 }
 
 fn check_one(name: &str, spec: &Map, value: &Value, within: &str, errors: &mut Vec<String>) {
     let place = if within.is_empty() { name.to_owned() } else { format!("{within}.{name}") };
-    let found = if within.is_empty() { String::new() } else { format!(" found in {within}") };
+    let found = found_in(within);
     let kind = spec.text("type").unwrap_or("str");
     if !is_a(kind, value) {
         errors.push(format!(
@@ -183,6 +187,8 @@ mod tests {
     fn options_inside_options_are_checked_too() {
         let specs = "{db: {type: dict, options: {name: {required: true}, port: {type: int}}}}";
         assert_eq!(errors(specs, "{db: {port: 1}}"), ["missing required arguments: name found in db"]);
+        let nested = "{db: {type: dict, options: {tls: {type: dict, options: {key: {required: true}}}}}}";
+        assert_eq!(errors(nested, "{db: {tls: {}}}"), ["missing required arguments: key found in db -> tls"]);
         assert_eq!(errors(specs, "{db: {name: a, prt: 1}}"), ["db.prt. Supported parameters include: name, port."]);
     }
 }

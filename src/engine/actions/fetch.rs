@@ -62,9 +62,8 @@ fn store(call: &Call<'_>, src: &str, dest: &str, slurped: &Outcome) -> Outcome {
         (true, false) => PathBuf::from(dest),
         (false, _) => PathBuf::from(dest).join(call.scope.host.name.as_ref()).join(beneath(src)),
     };
-    let is_flat = call.flag("flat", false);
     let target = if target.is_absolute() { target } else { call.run.playbook_folder(&call.cursor.play.file).join(target) };
-    if !is_flat && target.is_dir() {
+    if target.is_dir() {
         let message = format!(
             "calculated dest '{}' is an existing directory, use another path that does not point to an existing directory",
             target.display()

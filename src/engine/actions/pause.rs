@@ -7,6 +7,7 @@ use crate::engine::call::Call;
 use crate::engine::outcome::Outcome;
 use crate::engine::request::{Keys, Typed};
 use crate::history::event::Event;
+use crate::modules::coerce::FromArg;
 
 /// How the keys of a running time are explained, in ansible-core's words.
 const CONTROLS: &str = "(ctrl+C then 'C' = continue early, ctrl+C then 'A' = abort)\r";
@@ -24,6 +25,11 @@ pub async fn pause(call: &Call<'_>) -> Outcome {
         Ok(span) => span,
         Err(outcome) => return *outcome,
     };
+    if let Some(echo) = call.args.get("echo").filter(|value| !value.is_null())
+        && let Err(why) = bool::from_arg(echo)
+    {
+        return call.wrong("echo", format!("argument 'echo' {why}"));
+    }
     let (begun, begun_at) = (Instant::now(), now());
     let answer = match wait(call, span.as_ref()).await {
         Ok(answer) => answer,

@@ -161,13 +161,16 @@ fn file_glob(terms: Vec<Val>, _: Options, scope: &Arc<Scope>) -> Outcome<Vec<Val
     Ok(found)
 }
 
+const NAME_MARKS: &[char] = &[',', ';'];
+const PATH_MARKS: &[char] = &[',', ':', ';'];
+
 /// The first of several files that exists. Terms may be names, lists of them, or mappings with `files`, `paths` and `skip`.
 fn first_found(terms: Vec<Val>, options: Options, scope: &Arc<Scope>) -> Outcome<Vec<Val>> {
     let kind = options.text("subdir")?.unwrap_or_else(|| "files".into());
     let mut skip = options.flag("skip", false)?;
     let drop_undefined = options.flag("omit_undefined", false)?;
-    let terms = if terms.is_empty() { options.get("files").map_or(Ok(Vec::new()), split)? } else { terms };
-    let default_paths = options.get("paths").map_or(Ok(Vec::new()), split)?;
+    let terms = if terms.is_empty() { options.get("files").map_or(Ok(Vec::new()), |files| split(files, NAME_MARKS))? } else { terms };
+    let default_paths = options.get("paths").map_or(Ok(Vec::new()), |paths| split(paths, PATH_MARKS))?;
     let mut names = Vec::new();
     candidates(&terms, &default_paths, drop_undefined, &mut skip, &mut names)?;
     for name in &names {
@@ -182,9 +185,10 @@ fn first_found(terms: Vec<Val>, options: Options, scope: &Arc<Scope>) -> Outcome
         .help(format!("it was looked for `{}`; `skip=True` allows none", names.join("`, `"))))
 }
 
-fn split(value: &Val) -> Outcome<Vec<Val>> {
+/// A list, or names in one text with one of the marks between them.
+fn split(value: &Val, marks: &[char]) -> Outcome<Vec<Val>> {
     match value {
-        Val::Str(text) => Ok(text.split([',', ';']).map(|part| Val::str(part.trim())).collect()),
+        Val::Str(text) => Ok(text.split(marks).map(|part| Val::str(part.trim())).collect()),
         other => other.iterate(),
     }
 }
@@ -201,12 +205,12 @@ fn candidates(terms: &[Val], paths: &[Val], drop_undefined: bool, skip: &mut boo
                 }
                 let files = match part("files")? {
                     Some(Val::Missing(fault)) if drop_undefined && fault.is_undefined() => continue,
-                    files => files.map_or(Ok(Vec::new()), |files| split(&files))?,
+                    files => files.map_or(Ok(Vec::new()), |files| split(&files, NAME_MARKS))?,
                 };
-                let own_paths = part("paths")?.map_or(Ok(paths.to_vec()), |paths| split(&paths))?;
+                let own_paths = part("paths")?.map_or(Ok(paths.to_vec()), |paths| split(&paths, PATH_MARKS))?;
                 candidates(&files, &own_paths, drop_undefined, skip, names)?;
             }
-            Val::List(list) => candidates(&list.items()?, paths, drop_undefined, skip, names)?,
+            Val::List(_) | Val::Tuple(_) => candidates(&term.iterate()?, paths, drop_undefined, skip, names)?,
             Val::Str(name) if paths.is_empty() => names.push(name.to_string()),
             Val::Str(name) => {
                 for path in paths {

@@ -22,10 +22,14 @@ const CSV_OPTIONS: &[&str] = &["col", "default", "delimiter", "encoding", "file"
 
 fn csv_file(terms: Vec<Val>, options: Options, scope: &Arc<Scope>) -> Outcome<Vec<Val>> {
     let mut found = Vec::new();
+    let no_key = || Fault::failed("Search key is required but was not found");
+    if terms.is_empty() {
+        return Err(no_key());
+    }
     for term in terms {
         let (key, pairs) = parameters::parse(&term.text()?);
         if key.is_empty() {
-            return Err(Fault::failed("Search key is required but was not found"));
+            return Err(no_key());
         }
         if let Some((unknown, _)) = pairs.iter().find(|(name, _)| !CSV_OPTIONS.contains(&name.as_str())) {
             return Err(Fault::failed(format!("{unknown} is not a valid option")).did_you_mean(unknown, CSV_OPTIONS.iter().copied()));
@@ -37,7 +41,10 @@ fn csv_file(terms: Vec<Val>, options: Options, scope: &Arc<Scope>) -> Outcome<Ve
         };
         let column = |name: &str, usual: &str| -> Outcome<usize> {
             let text = option(name, usual)?;
-            text.parse().map_err(|_| Fault::failed(format!("`{name}` must be the number of a column, not `{text}`")))
+            text.parse().map_err(|_| {
+                let message = format!("Config '{name}' for 'csvfile' lookup plugin from 'Direct' has an invalid value: Invalid value provided for 'int': '{text}'");
+                Fault::failed(message).help("it is the number of a column")
+            })
         };
         let (value_column, key_column) = (column("col", "1")?, column("keycol", "0")?);
         let name = option("file", "ansible.csv")?;
@@ -53,10 +60,11 @@ fn csv_file(terms: Vec<Val>, options: Options, scope: &Arc<Scope>) -> Outcome<Ve
                     row.get(value_column).ok_or_else(|| Fault::failed(format!("the row of `{key}` has no column {value_column}")))?;
                 found.push(Val::str(cell.as_str()));
             }
-            None => match options.get("default") {
-                Some(Val::List(list)) => found.extend(list.items()?),
-                Some(Val::Null) | None => {}
-                Some(default) => found.push(default.clone()),
+            None => match (pairs.iter().find(|(name, _)| name == "default"), options.get("default")) {
+                (Some((_, default)), _) => found.push(Val::str(default.as_str())),
+                (None, Some(Val::List(list))) => found.extend(list.items()?),
+                (None, Some(Val::Null) | None) => {}
+                (None, Some(default)) => found.push(default.clone()),
             },
         }
     }
@@ -91,22 +99,41 @@ fn rows(text: &str, delimiter: char) -> Vec<Vec<String>> {
 
 type Section = (String, Vec<(String, Option<String>)>);
 
+const INI_OPTIONS: &[&str] =
+    &["allow_no_value", "allow_none", "case_sensitive", "default", "encoding", "file", "interpolation", "re", "section", "type"];
+
 fn ini(terms: Vec<Val>, options: Options, scope: &Arc<Scope>) -> Outcome<Vec<Val>> {
     let mut found = Vec::new();
     for term in terms {
-        let (key, pairs) = parameters::parse(&term.text()?);
+        let text = term.text()?;
+        let (key, pairs) = parameters::parse(&text);
+        if let Some((unknown, _)) = pairs.iter().find(|(name, _)| !INI_OPTIONS.contains(&name.as_str())) {
+            let message = format!("'{unknown}' is not a valid option.");
+            return Err(Fault::failed(message).did_you_mean(unknown, INI_OPTIONS.iter().copied()));
+        }
+        if key.is_empty() && !pairs.is_empty() {
+            return Err(Fault::failed(format!("No key to look up was provided as first term within string inline options: {text}")));
+        }
         let option = |name: &str, usual: &str| option(&options, &pairs, name, usual);
         let is_properties = option("type", "ini")?.as_ref() == "properties";
         let case_sensitive = flag(&option("case_sensitive", "false")?);
         let name = option("file", "ansible.ini")?;
-        let text = files::read_in(scope, &files::find(scope, "files", &name)?, &option("encoding", "utf-8")?)?;
+        let path = files::find(scope, "files", &name)?;
+        let text = files::read_in(scope, &path, &option("encoding", "utf-8")?)?;
         let wanted = if is_properties { "java_properties".into() } else { option("section", "global")? };
-        let sections = sections(&text, is_properties, case_sensitive);
+        let sections = sections(&text, is_properties, case_sensitive)
+            .map_err(|why| Fault::failed(format!("Duplicate option in '{}': {why}", path.display())))?;
         let section = sections.iter().find(|(name, _)| *name == wanted.as_ref());
         let (_, entries) = section.ok_or_else(|| {
-            Fault::failed(format!("`{name}` has no section `{wanted}`"))
+            Fault::failed(format!("No section '{wanted}' in '{}'", path.display()))
                 .did_you_mean(&wanted, sections.iter().map(|(name, _)| name.as_str()))
         })?;
+        let may_be_empty = flag(&option("allow_none", "false")?) || flag(&option("allow_no_value", "false")?);
+        let mut all = sections.iter().flat_map(|(_, entries)| entries);
+        if let Some((key, _)) = all.find(|(_, value)| value.is_none()).filter(|_| !may_be_empty) {
+            return Err(Fault::failed(format!("Source contains parsing errors: '{}': the key '{key}' has no value", path.display()))
+                .help("with `allow_none=true` a key may have none"));
+        }
         let defaults = sections.iter().find(|(name, _)| name == "DEFAULT").map_or(&[][..], |(_, entries)| entries);
         let key = if case_sensitive { key } else { key.to_lowercase() };
         if flag(&option("re", "false")?) {
@@ -120,7 +147,10 @@ fn ini(terms: Vec<Val>, options: Options, scope: &Arc<Scope>) -> Outcome<Vec<Val
         }
         let value = entries.iter().chain(defaults).rev().find(|(name, _)| *name == key);
         match (value, option("default", "")?) {
-            (Some((_, Some(value))), _) => found.push(Val::str(interpolated(value, entries, defaults, 0)?)),
+            (Some((_, Some(value))), _) if flag(&option("interpolation", "true")?) => {
+                found.push(Val::str(interpolated(value, entries, defaults, 0)?));
+            }
+            (Some((_, Some(value))), _) => found.push(Val::str(value.as_str())),
             (Some((_, None)), _) => {}
             (None, default) => found.push(Val::Str(default)),
         }
@@ -133,12 +163,15 @@ fn flag(text: &str) -> bool {
 }
 
 /// What `configparser` reads: sections, `=` or `:`, comments with `#` and `;`, indented lines that go on with a value.
-fn sections(text: &str, is_properties: bool, case_sensitive: bool) -> Vec<Section> {
+///
+/// # Errors
+/// A section has a key twice: with which, where.
+fn sections(text: &str, is_properties: bool, case_sensitive: bool) -> Result<Vec<Section>, String> {
     let mut sections: Vec<Section> = Vec::new();
     if is_properties {
         sections.push(("java_properties".into(), Vec::new()));
     }
-    for line in text.lines() {
+    for (number, line) in text.lines().enumerate() {
         let trimmed = line.trim();
         if trimmed.is_empty() || trimmed.starts_with(['#', ';']) {
             continue;
@@ -147,7 +180,7 @@ fn sections(text: &str, is_properties: bool, case_sensitive: bool) -> Vec<Sectio
             sections.push((name.to_owned(), Vec::new()));
             continue;
         }
-        let Some((_, entries)) = sections.last_mut() else {
+        let Some((section, entries)) = sections.last_mut() else {
             continue;
         };
         if line.starts_with([' ', '\t'])
@@ -161,9 +194,13 @@ fn sections(text: &str, is_properties: bool, case_sensitive: bool) -> Vec<Sectio
             Some(at) => (trimmed[..at].trim_end(), Some(trimmed[at + 1..].trim_start().to_owned())),
             None => (trimmed, None),
         };
-        entries.push((if case_sensitive { name.to_owned() } else { name.to_lowercase() }, value));
+        let name = if case_sensitive { name.to_owned() } else { name.to_lowercase() };
+        if entries.iter().any(|(known, _)| *known == name) {
+            return Err(format!("line {} gives '{name}' of section '{section}' again", number + 1));
+        }
+        entries.push((name, value));
     }
-    sections
+    Ok(sections)
 }
 
 /// `%(other)s` is the value of another key, `%%` a percent sign.
@@ -206,9 +243,17 @@ mod tests {
 
     #[test]
     fn values_refer_to_each_other() {
-        let sections = sections("[web]\nroot = /srv\nlog: %(root)s/log\n  more\n", false, false);
+        let sections = sections("[web]\nroot = /srv\nlog: %(root)s/log\n  more\n", false, false).expect("reads");
         let (_, entries) = &sections[0];
         let value = entries[1].1.as_deref().expect("has a value");
         assert_eq!(interpolated(value, entries, &[], 0).ok().as_deref(), Some("/srv/log\nmore"));
+    }
+
+    #[test]
+    fn a_key_stands_once_in_its_section() {
+        assert!(sections("[web]\nport = 1\n[db]\nport = 2\n", false, false).is_ok());
+        let why = sections("[web]\nport = 1\nPORT = 2\n", false, false).expect_err("is twice there");
+        assert_eq!(why, "line 3 gives 'port' of section 'web' again");
+        assert!(sections("[web]\nport = 1\nPORT = 2\n", false, true).is_ok());
     }
 }
