@@ -102,6 +102,53 @@ fn options_that_cannot_be_taken_are_told_in_ansibles_words() {
 }
 
 #[test]
+fn lookups_and_actions_refuse_as_in_ansible() {
+    compare(&["lookups.yml"]);
+}
+
+#[test]
+fn a_role_of_a_collection_has_two_names_as_in_ansible() {
+    compare(&["collection.yml"]);
+}
+
+#[test]
+fn a_play_may_be_of_a_group_that_an_earlier_one_makes() {
+    compare(&["groups.yml"]);
+}
+
+#[test]
+fn what_an_encrypted_file_holds_is_not_shown_as_in_ansible() {
+    compare(&["-v", "--vault-password-file", "vars/password", "sealed.yml"]);
+}
+
+#[test]
+fn a_slow_lookup_ends_with_the_run_at_ctrl_c() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mark = folder.path().join("pid");
+    let play = folder.path().join("slow.yml");
+    let command = format!("sleep 600 & echo $! > {}.new; mv {}.new {}; wait", mark.display(), mark.display(), mark.display());
+    let text = format!(
+        "- hosts: localhost\n  gather_facts: false\n  tasks:\n    - debug:\n        msg: \"{{{{ lookup('pipe', '{command}') }}}}\"\n"
+    );
+    std::fs::write(&play, text).expect("writes");
+    let mut command = hostler();
+    command.arg(&play).env("HOSTLER_STATE", folder.path()).stdout(std::process::Stdio::piped());
+    let mut run = command.spawn().expect("runs");
+    while !mark.exists() {
+        assert!(run.try_wait().expect("is there").is_none(), "the run ended before its lookup began");
+        std::thread::yield_now();
+    }
+    let sleeper = std::fs::read_to_string(&mark).expect("reads");
+    Command::new("kill").args(["-INT", &run.id().to_string()]).status().expect("signals");
+    let output = run.wait_with_output().expect("ends");
+    assert_eq!(output.status.code(), Some(99));
+    assert!(!String::from_utf8_lossy(&output.stdout).contains("fatal: "), "{output:?}");
+    // Who was killed is there until its parent, or init, has seen it.
+    let state = || std::fs::read_to_string(format!("/proc/{}/stat", sleeper.trim())).unwrap_or_default();
+    assert!(state().is_empty() || state().contains(") Z "), "{}", state());
+}
+
+#[test]
 fn handlers_run_as_in_ansible() {
     compare(&["handlers.yml"]);
 }

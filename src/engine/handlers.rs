@@ -80,15 +80,20 @@ pub fn is_known(cursor: &Cursor, wanted: &str) -> bool {
 
 fn is_called(cursor: &Cursor, task: &Arc<Task>, wanted: &str) -> bool {
     let (name, title) = cursor.title(task);
-    name == wanted || title == wanted
+    name == wanted || title == wanted || is_of_role(task, &name, wanted)
+}
+
+/// Whether the name is wanted together with its role's: with the collection that the role comes from, or without.
+fn is_of_role(task: &Task, name: &str, wanted: &str) -> bool {
+    let Some(role) = &task.scope.role else { return false };
+    wanted.split_once(" : ").is_some_and(|(of, rest)| rest == name && (of == role.name.as_ref() || of == role.short_name()))
 }
 
 fn listens(cursor: &Cursor, task: &Arc<Task>, wanted: &str) -> bool {
     let topics = task.own("listen").map(super::keywords::list_of).unwrap_or_default();
-    let role = task.scope.role.as_ref().map(|role| &role.name);
     topics.iter().any(|topic| {
         let topic = text(cursor, task, topic);
-        topic == wanted || role.is_some_and(|role| format!("{role} : {topic}") == wanted)
+        topic == wanted || is_of_role(task, &topic, wanted)
     })
 }
 

@@ -79,7 +79,7 @@ impl crate::template::Variables for StaticVars {
         }
         let path = match name {
             "role_path" => self.scope.role.as_ref().map(|role| role.path.to_string_lossy().into_owned()),
-            "role_name" => self.scope.role.as_ref().map(|role| role.name.to_string()),
+            "role_name" => self.scope.role.as_ref().map(|role| role.short_name().to_owned()),
             "playbook_dir" => {
                 let file = self.scope.chain().last().and_then(|scope| scope.file.clone())?;
                 let folder = Path::new(file.as_ref()).parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));

@@ -76,7 +76,8 @@ impl HostScope {
                 let all = named_roles(play).into_iter().chain(dependencies(play));
                 value(unique(all.collect()))
             }),
-            "role_name" | "ansible_role_name" => self.role().and_then(|role| value(role.name.clone().into())),
+            "role_name" => self.role().and_then(|role| value(role.short_name().into())),
+            "ansible_role_name" => self.role().and_then(|role| value(role.name.clone().into())),
             "role_path" => self.role().and_then(|role| value(path_text(&role.path))),
             "ansible_parent_role_names" => self.parent_roles(|role| role.name.clone().into()),
             "ansible_parent_role_paths" => self.parent_roles(|role| path_text(&role.path)),

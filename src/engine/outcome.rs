@@ -25,6 +25,8 @@ pub struct Outcome {
     pub warnings: Vec<String>,
     pub error: Option<Diagnostic>,
     pub show: Show,
+    /// Whether the result is hidden, as with `no_log`.
+    pub is_secret: bool,
     pub include: Option<Include>,
     pub milliseconds: u64,
     /// The options that the module was called with, for who wants to see everything.

@@ -6,12 +6,13 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 
 use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
 
 use crate::base::{Diagnostic, Node, Value};
 use crate::history::Journal;
 use crate::history::event::{Event, Recap};
 use crate::inventory::Inventory;
-use crate::language::{Entry, Loader, Parser, RoleFinder, Scope, Vars};
+use crate::language::{DuplicateKeys, Entry, Loader, Parser, RoleFinder, Scope, Vars};
 use crate::template::{Controller, Templar};
 use crate::transport::BlobStore;
 
@@ -19,7 +20,7 @@ use super::connections::{Connections, Widths};
 use super::fact_cache::FactCache;
 use super::request::{ExtraVars, Mode, PlaySource, RunRequest};
 use super::state::{Lost, Run, lock, read, write};
-use super::{hostless, inventories, lists, play, preflight, targets};
+use super::{hostless, inventories, lists, play, preflight, settings, targets};
 
 /// Ansible's exit codes.
 pub(super) mod code {
@@ -44,7 +45,7 @@ pub fn run(request: RunRequest, journal: &Journal) -> u8 {
     let exit_code = runtime.block_on(async {
         match prepare(request, journal) {
             Ok((run, playbooks)) => tokio::select! {
-                exit_code = go(&run, playbooks) => {
+                exit_code = play_all(&run, playbooks) => {
                     run.connections.end(false).await;
                     exit_code
                 }
@@ -52,6 +53,9 @@ pub fn run(request: RunRequest, journal: &Journal) -> u8 {
                     run.connections.end(true).await;
                     run.event(Event::Finding { diagnostic: interrupted(&run, signal) });
                     recap(&run);
+                    // A lookup that is stopped now fails, which nobody needs to be told of.
+                    run.is_over.store(true, Ordering::SeqCst);
+                    crate::system::running::stop_programs();
                     code::INTERRUPTED
                 }
             },
@@ -68,6 +72,18 @@ pub fn run(request: RunRequest, journal: &Journal) -> u8 {
         runtime.shutdown_timeout(std::time::Duration::from_secs(2));
     }
     exit_code
+}
+
+/// Plays on a thread of its own: a template that takes its time does not keep Ctrl-C waiting. It ends when nobody waits for it any more.
+async fn play_all(run: &Arc<Run>, playbooks: Vec<Playbook>) -> u8 {
+    let run = run.clone();
+    let mut playing = JoinSet::new();
+    playing.spawn(async move { go(&run, playbooks).await });
+    match playing.join_next().await {
+        Some(Ok(exit_code)) => exit_code,
+        Some(Err(error)) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+        Some(Err(_)) | None => code::INTERRUPTED,
+    }
 }
 
 /// Waits for Ctrl-C, or for a request to end; gives its name.
@@ -141,6 +157,7 @@ fn prepare(request: RunRequest, journal: &Journal) -> Result<(Arc<Run>, Vec<Play
         additions: Mutex::default(),
         fact_cache: FactCache::of(&request.settings),
         is_stepping: AtomicBool::new(request.step),
+        is_over: AtomicBool::new(false),
         next_task: AtomicU64::new(1),
         cache,
         playbook_folders: folders,
@@ -230,11 +247,17 @@ fn controller(request: &RunRequest) -> Controller {
 
 fn loader(request: &RunRequest) -> Loader {
     let (secrets, redactor) = (request.vault.clone(), request.redactor.clone());
-    Loader::new(Arc::new(move |text: &str| {
+    let unvault = move |text: &str| {
         let plain = secrets.decrypt_text(text).map_err(|error| error.diagnostic(&crate::base::Span::origin("<vault>")))?;
         learn_values(&plain, &redactor);
         Ok(plain)
-    }))
+    };
+    let duplicate_keys = match request.settings.duplicate_dict_key {
+        settings::DuplicateKeys::Warn => DuplicateKeys::Warn,
+        settings::DuplicateKeys::Error => DuplicateKeys::Refuse,
+        settings::DuplicateKeys::Ignore => DuplicateKeys::Ignore,
+    };
+    Loader::new(Arc::new(unvault), duplicate_keys)
 }
 
 /// An encrypted file is YAML: its values are the secrets, not its keys and punctuation.

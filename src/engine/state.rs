@@ -55,6 +55,8 @@ pub struct Run {
     pub fact_cache: Option<FactCache>,
     /// `--step`, until the user says to go on without.
     pub is_stepping: AtomicBool,
+    /// Whether the run was interrupted and its recap told: what happens then is told no more.
+    pub is_over: AtomicBool,
     /// Something went wrong that ends the whole run.
     pub broken: Mutex<Option<Diagnostic>>,
     /// What the run's exit code is then.
@@ -192,7 +194,9 @@ impl Addition {
 
 impl Run {
     pub fn event(&self, event: Event) {
-        self.journal.event(event);
+        if !self.is_over.load(Ordering::SeqCst) {
+            self.journal.event(event);
+        }
     }
 
     pub fn warn(&self, diagnostic: Diagnostic) {

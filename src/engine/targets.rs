@@ -7,7 +7,7 @@ use glob::Pattern;
 
 use crate::base::{Diagnostic, Help};
 use crate::inventory::Limit;
-use crate::language::Entry;
+use crate::language::{Entry, Task};
 
 use super::keywords::list_of;
 use super::lists;
@@ -36,7 +36,13 @@ pub fn check(run: &Run, playbooks: &[(Arc<str>, Vec<Entry>)]) -> Result<(), Diag
     if run.request.settings.host_pattern_mismatch == OnMismatch::Ignore {
         return Ok(());
     }
+    let mut makes_groups = false;
     for entry in playbooks.iter().flat_map(|(_, entries)| entries) {
+        // Plays before it may have made the group by then.
+        if makes_groups {
+            return Ok(());
+        }
+        makes_groups = lists::every_task(&entry.play).iter().any(|task| may_make_groups(task));
         for node in list_of(&entry.play.hosts).iter().filter(|node| !node.is_template()) {
             let selection = inventory.select(&[&node.to_value().to_text()], None).map_err(|error| error.at(&node.span))?;
             let pattern = node.to_value().to_text();
@@ -47,6 +53,11 @@ pub fn check(run: &Run, playbooks: &[(Arc<str>, Vec<Entry>)]) -> Result<(), Diag
         }
     }
     Ok(())
+}
+
+/// Whether a task may bring groups or hosts that the inventory does not have: by itself, or by what it includes.
+fn may_make_groups(task: &Task) -> bool {
+    task.is_include() || task.is_meta() || matches!(task.short_action(), "add_host" | "group_by") || task.action.name.contains("{{")
 }
 
 /// Looks for the task of `--start-at-task` among those that are known before the run, which are those it can be.

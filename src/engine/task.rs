@@ -324,19 +324,20 @@ impl TaskRun<'_> {
     }
 
     fn result(&self, outcome: &Outcome, switches: &Switches, scope: &HostScope) -> TaskResult {
-        let mut shown = if switches.no_log { outcome.censored() } else { outcome.shown() };
-        if let Some(invocation) = outcome.invocation.as_ref().filter(|_| !switches.no_log) {
+        let is_hidden = switches.no_log || outcome.is_secret;
+        let mut shown = if is_hidden { outcome.censored() } else { outcome.shown() };
+        if let Some(invocation) = outcome.invocation.as_ref().filter(|_| !is_hidden) {
             shown.insert("invocation", invocation.clone());
         }
         let mut result = TaskResult::new(self.batch.id, self.cursor.host.name.clone(), outcome.status(), shown.into());
-        if !switches.no_log {
+        if !is_hidden {
             result.diffs = outcome.diffs.clone();
             result.error = outcome.error.clone().or_else(|| self.unexplained(outcome));
             result.notices = outcome.warnings.iter().map(|text| Notice::warning(Diagnostic::warning(text))).collect();
         }
         result.show_diff = switches.diff;
         // What nobody may see is not shown in full either.
-        result.show = if switches.no_log && outcome.show == Show::Always { Show::Verbose } else { outcome.show };
+        result.show = if is_hidden && outcome.show == Show::Always { Show::Verbose } else { outcome.show };
         result.milliseconds = outcome.milliseconds;
         result.delegated_to = self.delegated(scope);
         result

@@ -9,6 +9,7 @@ use super::arguments::Arguments;
 use super::item::{Item, Scope};
 use super::keywords::Keywords;
 use super::role::{Role, RoleRequest};
+use super::role_name::short_name;
 use super::task::{Action, Task};
 
 /// The task that checks a role's variables against its argument spec, before any other of the role.
@@ -22,8 +23,8 @@ pub(super) fn validation(request: &RoleRequest, path: &Path, role: &Arc<Role>, s
         name.push_str(" - ");
         name.push_str(description);
     }
-    let path = path.to_string_lossy();
-    let about = [("type", "role"), ("name", request.name.as_str()), ("argument_spec_name", entry), ("path", path.as_ref())];
+    let shown = path.to_string_lossy();
+    let about = [("type", "role"), ("name", short_name(&request.name, path)), ("argument_spec_name", entry), ("path", shown.as_ref())];
     let about = about.iter().map(|(key, value)| (text(key), text(value))).collect();
     let params = request.params.iter().map(|(name, node)| (text(name), node.clone())).collect();
     // What a spec says is never rendered.

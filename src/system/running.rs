@@ -50,6 +50,21 @@ impl Drop for Running {
     }
 }
 
+/// Runs a program of this machine's own, which ends, with all it has started, when running programs are ended or stopped.
+///
+/// # Errors
+/// It cannot be started, or nothing is any more.
+pub fn output(program: &mut std::process::Command) -> std::io::Result<std::process::Output> {
+    use std::os::unix::process::CommandExt;
+    use std::process::Stdio;
+    if STOPPING.load(Ordering::SeqCst) {
+        return Err(std::io::ErrorKind::Interrupted.into());
+    }
+    let child = program.process_group(0).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    let _running = Running::note(child.id(), false);
+    child.wait_with_output()
+}
+
 /// Refuses to start a program for a controller that is gone.
 pub(super) fn require_controller(command: &Command) -> Result<()> {
     match STOPPING.load(Ordering::SeqCst) {
@@ -90,6 +105,27 @@ fn process_id(pid: u32) -> Pid {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_program_ends_with_all_it_has_started() {
+        let folder = tempfile::tempdir().expect("folder");
+        let mark = folder.path().join("pid");
+        let script = format!("sleep 600 & echo $! > {}; wait", mark.display());
+        let program = std::thread::spawn(move || output(std::process::Command::new("/bin/sh").args(["-c", &script])));
+        let started = || std::fs::read_to_string(&mark).ok().and_then(|text| text.trim().parse::<u32>().ok());
+        let sleeper = loop {
+            match started() {
+                Some(pid) => break pid,
+                None => std::thread::yield_now(),
+            }
+        };
+        // Other tests' programs go on.
+        let shell = nix::unistd::getpgid(Some(process_id(sleeper))).expect("runs").as_raw() as u32;
+        assert!(RUNNING.lock().expect("lock").contains_key(&shell));
+        kill_group(shell);
+        assert!(!program.join().expect("joins").expect("ran").status.success());
+        assert!(!RUNNING.lock().expect("lock").contains_key(&shell));
+    }
 
     #[test]
     fn helpers_of_a_user_end_once_and_others_stay() {

@@ -131,6 +131,8 @@ fn remember(call: &Call<'_>, vars: Vars, files: &[PathBuf]) -> Outcome {
     let mut outcome = Outcome::ok(Map::new());
     outcome.values.insert("ansible_included_var_files", Value::list(files.iter().map(|file| file.to_string_lossy().into_owned())));
     outcome.facts = shown(&vars);
+    // What an encrypted file holds is nobody's to see, not even in part.
+    outcome.is_secret = files.iter().any(|file| call.run.loader.is_encrypted(file));
     crate::engine::combine::extend(&mut write(&call.scope.host.included), vars, merges);
     outcome
 }

@@ -4,6 +4,8 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::system::running;
+
 use super::super::data::Val;
 use super::super::fault::{Fault, Outcome};
 use super::super::methods::text;
@@ -17,8 +19,9 @@ pub(crate) const LOOKUPS: &[Lookup] = &[lookup("pipe", pipe), lookup("lines", li
 fn output(command: &str, scope: &Scope) -> Outcome<String> {
     let controller = &scope.context.controller;
     let directory = scope.context.search.roots().iter().find(|root| root.is_dir()).unwrap_or(&controller.directory);
-    let ran = Command::new("/bin/sh").arg("-c").arg(command).current_dir(directory).env_clear().envs(&controller.environment).output();
-    let ran = ran.map_err(|error| Fault::failed(format!("the shell cannot be started: {error}")))?;
+    let mut shell = Command::new("/bin/sh");
+    shell.arg("-c").arg(command).current_dir(directory).env_clear().envs(&controller.environment);
+    let ran = running::output(&mut shell).map_err(|error| Fault::failed(format!("the shell cannot be started: {error}")))?;
     if !ran.status.success() {
         let said = String::from_utf8_lossy(&ran.stderr).trim().to_owned();
         let fault = Fault::failed(format!("`{command}` failed: {}", ran.status));
