@@ -71,7 +71,7 @@ pub struct InventoryArgs {
 
 pub fn run(args: InventoryArgs) -> Outcome {
     if !args.list && args.host.is_none() && !args.graph {
-        return Err(Failed::option("no action is chosen: one of `--list`, `--host` and `--graph` is needed"));
+        return Err(Failed::option("No action selected, at least one of --host, --graph or --list needs to be specified."));
     }
     let environment = Environment::current()?;
     let (settings, _) = settings::resolve(&environment)?;
@@ -178,10 +178,14 @@ impl View<'_> {
             return self.graph(args.group.as_deref().unwrap_or("all"));
         }
         let node = match &args.host {
-            Some(pattern) => match self.inventory.select(&[pattern], None)?.hosts.as_slice() {
-                [host] => self.host(host)?,
-                hosts => return Err(Failed::option(format!("`--host` takes one host, and `{pattern}` means {}", hosts.len()))),
-            },
+            Some(pattern) => {
+                let selection = self.inventory.select(&[pattern], None)?;
+                warn(&selection.unmatched);
+                match selection.hosts.as_slice() {
+                    [host] => self.host(host)?,
+                    hosts => return Err(Failed::option(format!("`--host` takes one host, and `{pattern}` means {}", hosts.len()))),
+                }
+            }
             None => {
                 let limit = args.limit.as_deref().map(Limit::parse).transpose()?;
                 let selection = self.inventory.select(&["all"], limit.as_ref())?;
@@ -318,7 +322,9 @@ impl View<'_> {
     fn graph(&self, name: &str) -> Result<String, Failed> {
         let Some(group) = self.child(name) else {
             let known: Vec<&str> = self.inventory.groups().map(|group| group.name.as_ref()).collect();
-            return Err(Diagnostic::error(format!("there is no group `{name}` to show")).did_you_mean(name, known).into());
+            return Err(Diagnostic::error(format!("Pattern must be valid group name when using --graph: `{name}` is none"))
+                .did_you_mean(name, known)
+                .into());
         };
         let mut lines = Vec::new();
         self.graph_group(group, 0, &mut lines)?;

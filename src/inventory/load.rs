@@ -337,12 +337,15 @@ impl Loader<'_, '_> {
         replaced.sort();
         replaced.dedup();
         let (names, done) = match self.context.group_names {
-            GroupNames::Warn => (self.inventory.groups.keys().map(AsRef::as_ref).filter(|name| ODD_NAME.is_match(name)).collect(), "kept"),
-            GroupNames::Replace => (replaced.iter().map(String::as_str).collect(), "replaced"),
+            GroupNames::Warn => {
+                (self.inventory.groups.keys().map(AsRef::as_ref).filter(|name| ODD_NAME.is_match(name)).collect(), "but not")
+            }
+            GroupNames::Replace => (replaced.iter().map(String::as_str).collect(), "and automatically"),
             GroupNames::Ignore | GroupNames::ReplaceSilently => (Vec::new(), ""),
         };
         if !names.is_empty() {
-            let message = format!("characters that variable names cannot have were found in group names, and {done}: {}", listed(names));
+            // Ansible's own words: scripts look for them.
+            let message = format!("Invalid characters were found in group names {done} replaced: {}", listed(names));
             self.warnings.push(Diagnostic::warning(message).help("letters, digits and `_` work everywhere"));
         }
     }

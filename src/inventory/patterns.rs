@@ -40,7 +40,7 @@ impl Limit {
             };
             let unreadable = |cause: String| Diagnostic::error(format!("cannot read the limit file `{file}`")).cause(cause);
             if Path::new(file).is_dir() {
-                return Err(unreadable("it is a directory".into()));
+                return Err(Diagnostic::error(format!("Limit starting with \"@\" must be a file, not a directory: `{file}`")));
             }
             let lines = std::fs::read_to_string(file).map_err(|error| unreadable(error.to_string()))?;
             patterns.extend(lines.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned));

@@ -294,6 +294,8 @@ fn a_limit_narrows_and_may_stand_in_a_file() {
         assert_eq!(names(&inventory.select(&["web"], Some(&limit)).expect("selects").hosts).join(" "), hosts);
     }
     assert!(Limit::parse("@/no/such").is_err());
+    let refused = Limit::parse("@/").expect_err("is a folder");
+    assert_eq!(refused.message, "Limit starting with \"@\" must be a file, not a directory: `/`");
 }
 
 #[test]

@@ -59,8 +59,10 @@ async fn copy_folder(call: &Call<'_>, src: &str, root: &Path, args: Map) -> Outc
     let dest = PathBuf::from(call.text("dest").unwrap_or_default());
     let follow = call.flag("local_follow", true);
     let mut total = Outcome::ok([("src", Value::from(src)), ("dest", dest.to_string_lossy().into_owned().into())].into_iter().collect());
+    let mut new_folders: Vec<PathBuf> = Vec::new();
     // The folder itself comes first, so that the destination is there before anything is put in it.
-    let walk = walkdir::WalkDir::new(root).follow_links(follow).sort_by_file_name();
+    // A folder's own files come before its folders.
+    let walk = walkdir::WalkDir::new(root).follow_links(follow).sort_by_key(|entry| (entry.path().is_dir(), entry.file_name().to_owned()));
     for entry in walk {
         let entry = match entry {
             Ok(entry) => entry,
@@ -77,6 +79,10 @@ async fn copy_folder(call: &Call<'_>, src: &str, root: &Path, args: Map) -> Outc
                 _ => return call.wrong("src", error.to_string()),
             },
         };
+        // Each task is looked at alone: what is in a folder that would be made would be made too.
+        if new_folders.iter().any(|folder| entry.path().starts_with(folder)) {
+            continue;
+        }
         let target = dest.join(entry.path().strip_prefix(base).unwrap_or(entry.path())).to_string_lossy().into_owned();
         let outcome = if entry.file_type().is_dir() {
             call.module("ansible.builtin.file", folder_args(&args, target)).await
@@ -88,10 +94,19 @@ async fn copy_folder(call: &Call<'_>, src: &str, root: &Path, args: Map) -> Outc
         if outcome.failed || outcome.unreachable {
             return outcome;
         }
+        if call.check && !call.run.request.foresees && entry.file_type().is_dir() && is_new(&outcome) {
+            new_folders.push(entry.path().to_owned());
+        }
         total.changed |= outcome.changed;
         total.diffs.extend(outcome.diffs);
     }
     total
+}
+
+/// Whether what was made was not there before.
+fn is_new(outcome: &Outcome) -> bool {
+    let before = outcome.diffs.first().and_then(|diff| diff.as_map()?.get("before")?.as_map()?.get("state")?.as_str().map(str::to_owned));
+    outcome.changed && before.as_deref() == Some("absent")
 }
 
 async fn copy_link(call: &Call<'_>, link: &Path, target: &Path) -> Outcome {

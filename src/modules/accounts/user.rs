@@ -83,14 +83,14 @@ module_args! {
         ssh_key_passphrase: Option<Secret>,
         /// Umask for a new home folder.
         umask: Option<String>,
+        /// Local accounts even where others come from elsewhere: useradd and usermod make no other.
+        local: bool = false,
         /// Lowest uid to choose from.
         uid_min: Option<u32>,
         /// Highest uid to choose from.
         uid_max: Option<u32>,
     }
     accepts {
-        /// Local accounts even where others come from elsewhere: useradd and usermod make no other.
-        local: bool,
         /// For BSD.
         login_class: String,
         /// For macOS.
@@ -111,6 +111,10 @@ impl Module for User {
     type Args = UserArgs;
 
     fn run(args: UserArgs, sys: &mut System) -> Result<Output> {
+        let elsewhere = [("umask", args.umask.is_some()), ("uid_min", args.uid_min.is_some()), ("uid_max", args.uid_max.is_some())];
+        if let Some((option, _)) = elsewhere.iter().find(|(_, given)| args.local && *given) {
+            return Err(Failure::new(format!("'{option}' can not be used with 'local'")).at(*option));
+        }
         let found = sys.query_user(&args.name)?;
         let output = Output::new().with("name", args.name.clone()).with("state", args.state.as_str());
         if args.state == State::Absent {
@@ -120,6 +124,9 @@ impl Module for User {
             return Ok(output.with("force", args.force).with("remove", args.remove));
         }
         warn_of_plain_password(&args, sys);
+        if args.append && args.groups.is_none() {
+            sys.warn("'append' is set, but no 'groups' are specified. Use 'groups' for appending new groups.");
+        }
         let output = match &found {
             None => {
                 user_change::create(&args, sys)?;
@@ -223,6 +230,9 @@ mod tests {
         assert_eq!((members(&machine, "ssl"), members(&machine, "www")), (vec!["web".to_owned()], vec!["web".to_owned()]));
         machine.task("user: { name: web, groups: www }").expect("runs");
         assert!(members(&machine, "ssl").is_empty());
+        assert_eq!(machine.refusal("user: { name: anna, umask: '077', local: true }"), "'umask' can not be used with 'local'");
+        machine.task_once("user: { name: web, append: true }").expect("runs");
+        assert!(machine.sys.warnings()[0].starts_with("'append' is set, but no 'groups' are specified"));
     }
 
     #[test]

@@ -25,8 +25,10 @@ impl Module for ServiceFacts {
             let command = Command::new("systemctl").arg(what).args(["--no-pager", "--no-legend", "--type=service", "--all", "--plain"]);
             Ok(sys.query_command(command.env("LC_ALL", "C.UTF-8"))?.check("list services")?.stdout_text())
         };
+        // The files first, which takes a while: systemd then has let go of a unit that was stopped just now.
+        let files = list("list-unit-files")?;
         let mut services = from_units(&list("list-units")?);
-        add_files(&list("list-unit-files")?, &mut services);
+        add_files(&files, &mut services);
         let services: Map = services
             .into_iter()
             .map(|(name, (state, status))| {
