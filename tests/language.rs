@@ -253,6 +253,11 @@ fn tasks_are_delegated_as_in_ansible() {
 }
 
 #[test]
+fn this_machines_tasks_run_in_the_playbooks_folder_as_in_ansible() {
+    compare(&["elsewhere/here.yml"]);
+}
+
+#[test]
 fn under_ansibles_name_check_mode_looks_at_each_task_alone() {
     let folder = tempfile::tempdir().expect("a folder");
     compare_with(link(folder.path()), &["--check", "check.yml"]);

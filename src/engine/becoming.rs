@@ -86,7 +86,7 @@ pub fn read(
         chdir: if method == Method::Sudo { reader.text(&["ansible_sudo_chdir"])? } else { None },
         patience: match destination {
             Destination::Ssh(_) => connect_timeout(reader, settings)? + BEYOND_CONNECTING,
-            Destination::Local => {
+            Destination::Local(_) => {
                 let own = seconds(reader, "ansible_local_become_success_timeout")?;
                 own.filter(|seconds| *seconds > 0).unwrap_or(LOCAL_PATIENCE)
             }
@@ -132,8 +132,8 @@ impl Becoming {
         let seconds = self.patience;
         match destination {
             Destination::Ssh(_) => format!("Timeout ({seconds}s) waiting for privilege escalation prompt: {said}"),
-            Destination::Local if said.is_empty() => "Timed out waiting for become success or become password prompt.".into(),
-            Destination::Local => {
+            Destination::Local(_) if said.is_empty() => "Timed out waiting for become success or become password prompt.".into(),
+            Destination::Local(_) => {
                 format!("Timed out waiting for become success or become password prompt.\n>>> Standard Error\n{said}")
             }
         }

@@ -111,7 +111,7 @@ impl Connections {
     /// The host cannot be reached, or become fails.
     pub async fn link(&self, place: &Place) -> Result<Link, LinkError> {
         let width = match place.destination {
-            Destination::Local => self.widths.local,
+            Destination::Local(_) => self.widths.local,
             Destination::Ssh(_) => self.widths.ssh,
         };
         let way = pick(self.ways.lock().await.entry(place.destination.clone()).or_default(), &place.lane, width);
@@ -139,7 +139,7 @@ impl Connections {
 
     async fn open(&self, destination: &Destination) -> Result<Link, LinkError> {
         match destination {
-            Destination::Local => Link::local(self.blobs.clone()).await,
+            Destination::Local(folder) => Link::local(folder, self.blobs.clone()).await,
             Destination::Ssh(options) => Link::ssh(options, self.payload().await?, self.blobs.clone()).await,
         }
     }
@@ -211,6 +211,8 @@ pub struct Defaults {
     pub port: Option<u16>,
     pub password: Option<Secret>,
     pub control_folder: PathBuf,
+    /// Where this machine's own tasks run.
+    pub folder: PathBuf,
 }
 
 /// Where a host is, from its variables.
@@ -227,7 +229,7 @@ pub fn destination(
     let connection = reader.text(&["ansible_connection"])?.or_else(|| defaults.connection.clone());
     let connection = connection.unwrap_or_else(|| if is_implicit { "local".into() } else { settings.transport.clone() });
     match connection.strip_prefix("ansible.builtin.").unwrap_or(&connection) {
-        "local" => return Ok(Destination::Local),
+        "local" => return Ok(Destination::Local(defaults.folder.clone())),
         "ssh" | "smart" | "paramiko" | "paramiko_ssh" => {}
         other => {
             return Err(Diagnostic::error(format!("the connection plugin '{other}' was not found")).help("Hostler knows ssh and local"));

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use crate::base::{Diagnostic, Node, Value};
+use crate::base::{Diagnostic, Value};
 use crate::history::event::Event;
 use crate::language::{Item, Task};
 
@@ -56,7 +56,7 @@ fn matching(cursor: &Cursor, wanted: &str) -> Vec<usize> {
     let mut names: Vec<String> = Vec::new();
     for number in order {
         let task = &tasks[number];
-        if !listens(cursor, task, wanted) {
+        if !listens(task, wanted) {
             continue;
         }
         if task.name.is_some() {
@@ -89,20 +89,10 @@ fn is_of_role(task: &Task, name: &str, wanted: &str) -> bool {
     wanted.split_once(" : ").is_some_and(|(of, rest)| rest == name && (of == role.name.as_ref() || of == role.short_name()))
 }
 
-fn listens(cursor: &Cursor, task: &Arc<Task>, wanted: &str) -> bool {
+/// Topics are taken as they are written: `listen` has no templates.
+fn listens(task: &Task, wanted: &str) -> bool {
     let topics = task.own("listen").map(super::keywords::list_of).unwrap_or_default();
-    topics.iter().any(|topic| {
-        let topic = text(cursor, task, topic);
-        topic == wanted || is_of_role(task, &topic, wanted)
-    })
-}
-
-fn text(cursor: &Cursor, task: &Arc<Task>, node: &Node) -> String {
-    if !node.is_template() {
-        return node.to_value().to_text();
-    }
-    let context = cursor.scope.at_task(task).context();
-    cursor.run.templar.render(node, &context).as_ref().map_or_else(|_| node.to_value().to_text(), Value::to_text)
+    topics.iter().map(|topic| topic.to_value().to_text()).any(|topic| topic == wanted || is_of_role(task, &topic, wanted))
 }
 
 /// Remembers which handlers a task wants.

@@ -37,6 +37,7 @@ pub fn place(run: &Arc<Run>, scope: &HostScope, keywords: &TaskKeywords<'_>) -> 
         port: keywords.number("port")?.map(|port| port as u16),
         password: run.request.connection_password.clone(),
         control_folder: run.control_folder(),
+        folder: run.playbook_folder(scope.play.as_ref().map_or("", |play| &play.file)),
     };
     let destination = destination(&name, is_implicit, &reader, settings, &defaults)?;
     Ok(Place { lane: scope.host.name.clone(), becoming: becoming::read(run, keywords, &reader, &destination)?, destination })

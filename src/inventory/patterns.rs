@@ -151,7 +151,7 @@ impl Inventory {
         if hosts.is_empty() && groups.is_empty() && pattern != "all" {
             let known = self.hosts.keys().chain(self.groups.keys()).map(AsRef::as_ref);
             unmatched.push(
-                Diagnostic::warning(format!("could not match supplied host pattern, ignoring: {pattern}")).did_you_mean(pattern, known),
+                Diagnostic::warning(format!("Could not match supplied host pattern, ignoring: {pattern}")).did_you_mean(pattern, known),
             );
         }
         Ok(hosts)

@@ -281,7 +281,7 @@ fn a_pattern_without_a_match_is_told_with_the_name_that_was_meant() {
     let inventory = ini("[webservers]\nw1\n");
     let selection = inventory.select(&["websevers"], None).expect("selects");
     assert_eq!(selection.hosts, []);
-    assert_eq!(selection.unmatched[0].message, "could not match supplied host pattern, ignoring: websevers");
+    assert_eq!(selection.unmatched[0].message, "Could not match supplied host pattern, ignoring: websevers");
     assert!(selection.unmatched[0].help.contains(&Help::DidYouMean("webservers".into())));
 }
 

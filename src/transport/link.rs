@@ -2,6 +2,7 @@
 //! (`become`) goes through the same channel.
 
 use std::collections::{HashMap, HashSet};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -72,14 +73,15 @@ pub struct Link {
 }
 
 impl Link {
-    /// Starts the agent on this machine, as the user who runs Hostler.
+    /// Starts the agent on this machine, as the user who runs Hostler, in a folder.
     ///
     /// # Errors
     /// It does not start.
-    pub async fn local(blobs: BlobStore) -> Result<Link, LinkError> {
+    pub async fn local(folder: &Path, blobs: BlobStore) -> Result<Link, LinkError> {
         let failed = |error: std::io::Error| LinkError::Agent(format!("cannot start the agent on this machine: {error}"));
         let mut child = tokio::process::Command::new(program().map_err(failed)?)
             .arg("agent")
+            .current_dir(folder)
             .stdin(std::process::Stdio::piped())
             .stdout(std::process::Stdio::piped())
             .process_group(0)

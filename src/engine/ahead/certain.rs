@@ -1,6 +1,5 @@
 //! Whether a task has done well when its host says so: only then may what comes after it be sent before that is known.
 
-use std::sync::Arc;
 
 use crate::base::{Node, Value};
 use crate::engine::cursor::Cursor;
@@ -63,11 +62,7 @@ impl TaskRun<'_> {
 
 /// Whether the names of all handlers are what is written.
 fn has_plain_handlers(cursor: &Cursor) -> bool {
-    let is_plain = |task: &Arc<Task>| {
-        let topics = task.own("listen").map(list_of).unwrap_or_default();
-        task.name.iter().chain(&topics).all(|node| !node.is_template())
-    };
-    read(&cursor.play.handlers).tasks.iter().all(is_plain)
+    read(&cursor.play.handlers).tasks.iter().all(|task| task.name.as_ref().is_none_or(|name| !name.is_template()))
 }
 
 /// Whether a scope's rehearsal has come to nothing.
