@@ -1,6 +1,5 @@
 //! Whether a task has done well when its host says so: only then may what comes after it be sent before that is known.
 
-
 use crate::base::{Node, Value};
 use crate::engine::cursor::Cursor;
 use crate::engine::handlers;
