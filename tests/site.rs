@@ -45,8 +45,8 @@ fn check_mode_foresees_the_run_and_touches_nothing(site: &Site) -> BTreeSet<Done
 /// Ctrl-C in the worst moment: while dpkg unpacks.
 fn an_interruption_says_what_it_left(site: &Site) -> BTreeSet<Done> {
     let mut running = site.start(&[]);
-    running.wait_for_task("Install the packages of all roles in one go");
-    let unpacking = "timeout 200 sh -c \"until grep -q ' install postgresql' /var/log/dpkg.log; do sleep 0.2; done\"";
+    running.wait_for_task("Install the packages of all other roles in one go");
+    let unpacking = "timeout 200 sh -c \"until grep -q ' install nginx' /var/log/dpkg.log; do sleep 0.2; done\"";
     site.host("idp1").run(unpacking);
     running.interrupt();
     let ran: Ran = running.finish().failed(99, &["the run was interrupted by Ctrl-C", "run the same again"]);
