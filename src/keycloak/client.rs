@@ -91,6 +91,17 @@ enum Outcome {
     Failed(Error),
 }
 
+/// What it means to send a request twice.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Repeat {
+    /// It changes nothing.
+    Reading,
+    /// The second one changes nothing more.
+    Harmless,
+    /// One whose answer is lost may have been carried out, and another would do it again: only a new reading can tell.
+    Never,
+}
+
 impl Client {
     /// # Errors
     /// When the URL or the CA text is not usable. No request is made.
@@ -134,7 +145,7 @@ impl Client {
     }
 
     pub async fn get(&self, path: &str) -> Result<Json> {
-        let answer = self.request(Method::GET, path, None).await?;
+        let answer = self.request(Method::GET, path, None, Repeat::Reading).await?;
         parse(&answer, &self.url(path))
     }
 
@@ -154,8 +165,14 @@ impl Client {
         })
     }
 
+    /// Asks by a POST that changes nothing; tried again as a GET is.
+    pub async fn ask(&self, path: &str, body: &Json) -> Result<Json> {
+        let answer = self.request(Method::POST, path, Some(body), Repeat::Reading).await?;
+        parse(&answer, &self.url(path))
+    }
+
     pub async fn post(&self, path: &str, body: &Json) -> Result<Created> {
-        let answer = self.request(Method::POST, path, Some(body)).await?;
+        let answer = self.request(Method::POST, path, Some(body), Repeat::Never).await?;
         let text = if answer.text.trim().is_empty() { Json::Null } else { parse(&answer, &self.url(path))? };
         let located = answer.location.as_deref().and_then(|location| location.rsplit('/').next()).map(str::to_owned);
         let id = located.or_else(|| text["id"].as_str().map(str::to_owned));
@@ -163,12 +180,12 @@ impl Client {
     }
 
     pub async fn put(&self, path: &str, body: &Json) -> Result<()> {
-        self.request(Method::PUT, path, Some(body)).await.map(|_| ())
+        self.request(Method::PUT, path, Some(body), Repeat::Harmless).await.map(|_| ())
     }
 
     /// Deletes; what is already gone is success.
     pub async fn delete(&self, path: &str, body: Option<&Json>) -> Result<()> {
-        match self.request(Method::DELETE, path, body).await {
+        match self.request(Method::DELETE, path, body, Repeat::Harmless).await {
             Err(error) if error.is_missing() => Ok(()),
             other => other.map(|_| ()),
         }
@@ -192,10 +209,10 @@ impl Client {
         format!("{}{path}", self.inner.base)
     }
 
-    async fn request(&self, method: Method, path: &str, body: Option<&Json>) -> Result<Answer> {
+    async fn request(&self, method: Method, path: &str, body: Option<&Json>, repeat: Repeat) -> Result<Answer> {
         let mut attempt = 0;
         loop {
-            let (error, most, after) = match self.attempt(&method, path, body).await {
+            let (error, most, after) = match self.attempt(&method, path, body, repeat).await {
                 Outcome::Done(answer) => return Ok(answer),
                 Outcome::Failed(error) => return Err(error),
                 Outcome::Again(error, after) => (error, ATTEMPTS, after),
@@ -212,7 +229,7 @@ impl Client {
         }
     }
 
-    async fn attempt(&self, method: &Method, path: &str, body: Option<&Json>) -> Outcome {
+    async fn attempt(&self, method: &Method, path: &str, body: Option<&Json>, repeat: Repeat) -> Outcome {
         let token = match self.inner.tokens.get(&self.inner.http).await {
             Ok(token) => token,
             Err(error) if self.has_answered() && error.is_away() => return Outcome::Away(error, None),
@@ -226,9 +243,8 @@ impl Client {
                 if !error.is_unreachable() {
                     return Outcome::Failed(error);
                 }
-                // A POST whose answer is lost may have been carried out: only a new reading can tell.
-                let repeat = sent && *method != Method::POST && !cause.is_timeout();
-                return match (repeat, !sent && self.has_answered()) {
+                let again = sent && repeat != Repeat::Never && !cause.is_timeout();
+                return match (again, !sent && self.has_answered()) {
                     (_, true) => Outcome::Away(error, None),
                     (true, false) => Outcome::Again(error, None),
                     (false, false) => Outcome::Failed(error),
@@ -245,15 +261,15 @@ impl Client {
             return Outcome::Again(self.error(method, path, &answer), Some(0));
         }
         let error = self.error(method, path, &answer);
-        // A POST that a proxy gave up on may have been carried out all the same.
-        let repeatable = *method != Method::POST;
+        // One that a proxy gave up on may have been carried out all the same.
+        let repeatable = repeat != Repeat::Never;
         match answer.status {
             503 if self.has_answered() => Outcome::Away(error, answer.retry_after),
             502 | 504 if repeatable && self.has_answered() => Outcome::Away(error, answer.retry_after),
             429 | 503 => Outcome::Again(error, answer.retry_after),
             502 | 504 if repeatable => Outcome::Again(error, answer.retry_after),
             // A reading that failed inside the server; a write that did is for the caller to look at.
-            500 if *method == Method::GET => Outcome::Again(error, None),
+            500 if repeat == Repeat::Reading => Outcome::Again(error, None),
             _ => Outcome::Failed(error),
         }
     }

@@ -26,7 +26,7 @@ pub struct Flattened {
     pub model: Model,
     pub problems: Vec<String>,
     /// A declaration: its fields are checked. What the server says is taken as it is.
-    strict: bool,
+    pub(super) strict: bool,
 }
 
 /// Cuts a declaration into objects, with every mistake found in it.

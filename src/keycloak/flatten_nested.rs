@@ -70,7 +70,10 @@ impl Flattened {
             self.owned_by(Kind::AuthorizationScope, owner, scopes);
             self.owned_by(Kind::AuthorizationResource, owner, resources);
         }
-        let policies = take_list(&mut settings, "policies");
+        let mut policies = take_list(&mut settings, "policies");
+        if !self.strict {
+            policies.iter_mut().for_each(sort_sets);
+        }
         self.owned_by(Kind::AuthorizationPolicy, owner, policies);
         for own in ["authorizationSchema", "id", "clientId", "name"] {
             settings.remove(own);
@@ -141,5 +144,27 @@ impl Flattened {
         for (key, body) in owners {
             self.add(Kind::ScopeMapping, key, None, body);
         }
+    }
+}
+/// A server tells the sets of a policy, which are lists as JSON in a text, in another order each time: an export must not differ by that.
+fn sort_sets(policy: &mut Json) {
+    for value in policy.get_mut("config").and_then(Json::as_object_mut).into_iter().flat_map(|config| config.values_mut()) {
+        let list = value.as_str().filter(|text| text.starts_with('[')).and_then(|text| serde_json::from_str::<Vec<Json>>(text).ok());
+        if let Some(mut list) = list {
+            list.sort_by_key(Json::to_string);
+            *value = Json::Array(list).to_string().into();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    #[test]
+    fn sets_of_a_policy_are_told_in_one_order() {
+        let mut policy = json!({"config": {"applyPolicies": "[\"b\",\"a\"]", "roles": "[{\"id\":\"z\"},{\"id\":\"y\"}]", "hour": "8"}});
+        super::sort_sets(&mut policy);
+        assert_eq!(policy, json!({"config": {"applyPolicies": "[\"a\",\"b\"]", "roles": "[{\"id\":\"y\"},{\"id\":\"z\"}]", "hour": "8"}}));
     }
 }

@@ -272,6 +272,9 @@ async fn a_connection_that_closes_is_opened_again_for_a_reading_and_not_for_a_wr
     assert_eq!(client(&format!("http://{address}")).get("/admin/x").await.expect("in the end"), json!([]));
     assert_eq!(count.load(Ordering::SeqCst), 3);
     let (address, count) = closes_connections(2);
+    let asked = client(&format!("http://{address}")).ask("/admin/x", &json!({})).await;
+    assert_eq!((asked.expect("a question by POST is a reading too"), count.load(Ordering::SeqCst)), (json!([]), 3));
+    let (address, count) = closes_connections(2);
     let error = client(&format!("http://{address}")).post("/admin/x", &json!({})).await.expect_err("nobody knows");
     assert!(error.needs_reread(), "{error}");
     assert_eq!(count.load(Ordering::SeqCst), 1, "it may have been carried out");

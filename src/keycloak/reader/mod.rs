@@ -88,11 +88,11 @@ impl Reader<'_> {
         let nothing = json!({});
         let clients = self.path("clients");
         let whole = async {
-            let both = try_join(self.client.post(&export, &nothing), self.client.list(&clients)).await;
+            let both = try_join(self.client.ask(&export, &nothing), self.client.list(&clients)).await;
             both.map_err(self.needs("manage-realm"))
         };
         let ((export, clients), beside) = try_join(whole, self.beside()).await?;
-        let Json::Object(mut export) = export.body else { return Err(self.rights("the export of the realm is empty")) };
+        let Json::Object(mut export) = export else { return Err(self.rights("the export of the realm is empty")) };
         if clients.is_empty() {
             return Err(self.rights("it sees no client, `manage-clients` is needed"));
         }
