@@ -236,6 +236,20 @@ mod tests {
     }
 
     #[test]
+    fn a_key_is_not_made_through_a_link_that_somebody_planted() {
+        let public = "/home/web/.ssh/id_rsa.pub";
+        let planted = || {
+            let web = User { name: "web".into(), uid: 1000, gid: 1000, home: "/home/web".into(), ..User::default() };
+            let overlay = Overlay::empty().with_directory("/home/web/.ssh").with_user(web).with_file("/etc/passwd", "root");
+            Machine::new(overlay.with_symlink(public, "/etc/passwd"))
+        };
+        assert!(planted().refusal("user: { name: web, generate_ssh_key: true }").contains("its private key is not"));
+        let mut machine = planted();
+        machine.task_once("user: { name: web, generate_ssh_key: true, force: true }").expect("runs");
+        assert!(machine.sys.query_link(Path::new(public)).expect("looks").is_none(), "the link is gone before a key is made");
+    }
+
+    #[test]
     fn only_what_differs_is_changed() {
         let mut machine = machine();
         assert_eq!(machine.task("user: { name: web, uid: 1000, shell: /bin/sh, home: /home/web }").expect("runs").effects, []);

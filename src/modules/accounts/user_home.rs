@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::base::Value;
 use crate::modules::Output;
-use crate::system::{Attributes, Command, Effect, FileKind, Mode, Result, System, User, WriteFile};
+use crate::system::{Attributes, Command, Effect, Failure, FileKind, Mode, Result, System, User, WriteFile};
 
 use super::user::UserArgs;
 
@@ -74,7 +74,14 @@ pub fn generate_key(args: &UserArgs, user: &User, sys: &mut System, mut output: 
     let file = args.ssh_key_file.clone().unwrap_or_else(|| PathBuf::from(format!(".ssh/id_{kind}")));
     let path = Path::new(&user.home).join(file);
     let shown = path.to_string_lossy().into_owned();
-    let there = sys.query_record("ssh key", &shown, || Ok(sys.query_file(&path)?.map(|_| Value::Bool(true))))?.is_some();
+    let public = format!("{shown}.pub");
+    // Links count, wherever they lead: in a home, their owner may have put them there for us to write through.
+    let there = sys.query_record("ssh key", &shown, || Ok(sys.query_link(&path)?.map(|_| Value::Bool(true))))?.is_some();
+    let is_half_there = !there && sys.query_link(Path::new(&public))?.is_some();
+    if is_half_there && !args.force {
+        let why = format!("`{public}` is there, and its private key is not: remove it, or let `force` replace it");
+        return Err(Failure::new(why).at("generate_ssh_key"));
+    }
     let must_make = !there || args.force;
     if must_make {
         if let Some(folder) = path.parent().filter(|folder| !matches!(sys.query_file(folder), Ok(Some(_)))) {
@@ -86,11 +93,10 @@ pub fn generate_key(args: &UserArgs, user: &User, sys: &mut System, mut output: 
             };
             sys.make_directory(folder, &owner)?;
         }
-        make_key(args, user, &path, there, sys)?;
+        make_key(args, user, &path, there || is_half_there, sys)?;
     } else {
         sys.warn(format!("Found existing ssh key private file \"{shown}\", no force, so skipping ssh-keygen generation"));
     }
-    let public = format!("{shown}.pub");
     if let Ok(text) = sys.query_text(Path::new(&public)) {
         output = output.with("ssh_public_key", text.trim_end());
         let fingerprint = sys.query_command(Command::new("ssh-keygen").arg("-l").arg("-f").arg(&public))?;
