@@ -13,7 +13,7 @@ fn bare_hosts_become_a_login_and_stay_one() {
     let foreseen = check_mode_foresees_the_run_and_touches_nothing(&site);
     let before_the_interruption = an_interruption_says_what_it_left(&site);
     let rest = the_next_run_goes_on(&site);
-    let done: BTreeSet<Done> = before_the_interruption.union(&rest).cloned().collect();
+    let done: BTreeSet<Done> = before_the_interruption.union(&rest).cloned().map(as_foreseen).collect();
     let differences: Vec<_> = foreseen.symmetric_difference(&done).map(|task| (task, foreseen.contains(task))).collect();
     assert!(differences.is_empty(), "foreseen (true) or done (false), and not both: {differences:#?}");
 
@@ -42,11 +42,19 @@ fn check_mode_foresees_the_run_and_touches_nothing(site: &Site) -> BTreeSet<Done
     foreseen
 }
 
+/// What a job did is told by the task that waits for it; check mode starts no job, and foresees it at the task that would.
+fn as_foreseen((host, role, task): Done) -> Done {
+    match task.as_str() {
+        "Wait for the packages" => (host, role, "Begin to install the packages of all other roles".to_owned()),
+        _ => (host, role, task),
+    }
+}
+
 /// Ctrl-C in the worst moment: while dpkg unpacks.
 fn an_interruption_says_what_it_left(site: &Site) -> BTreeSet<Done> {
     let mut running = site.start(&[]);
-    running.wait_for_task("Install the packages of all other roles in one go");
-    let unpacking = "timeout 200 sh -c \"until grep -q ' install nginx' /var/log/dpkg.log; do sleep 0.2; done\"";
+    running.wait_for_task("Install PostgreSQL");
+    let unpacking = "timeout 200 sh -c \"until grep -q ' install postgresql-' /var/log/dpkg.log; do sleep 0.2; done\"";
     site.host("idp1").run(unpacking);
     running.interrupt();
     let ran: Ran = running.finish().failed(99, &["the run was interrupted by Ctrl-C", "run the same again"]);
