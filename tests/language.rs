@@ -17,6 +17,10 @@ fn run(mut command: Command, arguments: &[&str]) -> Output {
     command.args(["-i", "hosts.ini"]).args(arguments).current_dir(folder());
     command.env("ANSIBLE_ROLES_PATH", "roles").env("ANSIBLE_DEPRECATION_WARNINGS", "false").env_remove("ANSIBLE_CONFIG");
     command.env("ANSIBLE_PYTHON_INTERPRETER", oracle("python")).env("ANSIBLE_NOCOLOR", "1");
+    // Modules in Python take what they share from the Ansible that is installed.
+    let programs = oracle("python").parent().map(Path::to_owned).unwrap_or_default();
+    let path = std::env::var("PATH").unwrap_or_default();
+    command.env("PATH", format!("{path}:{}", programs.display()));
     command.output().unwrap_or_else(|error| panic!("{command:?} does not run: {error}"))
 }
 
@@ -94,6 +98,12 @@ fn blocks_rescue_and_hosts_end_as_in_ansible() {
 #[test]
 fn actions_take_odd_input_as_in_ansible() {
     compare(&["actions.yml"]);
+}
+
+#[test]
+fn modules_that_the_project_brings_run_as_in_ansible() {
+    compare(&["custom.yml"]);
+    compare(&["custom.yml", "--diff"]);
 }
 
 #[test]

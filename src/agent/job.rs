@@ -5,14 +5,16 @@ use std::io::{Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::base::{Map, Value};
 use crate::modules::Output;
+use crate::modules::commands::{CUSTOM_MODULE, prepare_custom};
 use crate::system::running::end_running_programs;
-use crate::system::{Failure, System};
+use crate::system::{Blobs, Failure, System};
 use crate::wire::{Decoder, TaskReply, TaskRequest, encode};
 
 use super::outbox::Outbox;
@@ -22,10 +24,29 @@ use super::outbox::Outbox;
 struct Order {
     request: TaskRequest,
     result: PathBuf,
+    /// Content that the task will want, by its hash: nobody is there to be asked then.
+    content: Vec<(String, Vec<u8>)>,
+}
+
+/// What a job took along.
+struct TakenAlong(Vec<(String, Vec<u8>)>);
+
+impl Blobs for TakenAlong {
+    fn fetch(&mut self, sha256: &str) -> crate::system::Result<Arc<Vec<u8>>> {
+        let found = self.0.iter().find(|(known, _)| known == sha256);
+        let missing = || Failure::new("this task wants content from the controller, which a job cannot ask for");
+        found.map(|(_, content)| Arc::new(content.clone())).ok_or_else(missing)
+    }
 }
 
 /// Starts a job; gives what its task comes to at once.
-pub fn start(request: &TaskRequest, folder: &str) -> Result<Output, Failure> {
+pub fn start(request: &TaskRequest, folder: &str, sys: &mut System) -> Result<Output, Failure> {
+    let mut content = Vec::new();
+    if request.module == CUSTOM_MODULE {
+        for sha256 in prepare_custom(&request.args, sys)? {
+            content.push((sha256.clone(), sys.blob(&sha256)?.to_vec()));
+        }
+    }
     let failed = |error: std::io::Error| Failure::new(format!("the job cannot be started: {error}"));
     let folder = match (folder.strip_prefix("~/"), std::env::var_os("HOME")) {
         (Some(rest), Some(home)) => Path::new(&home).join(rest),
@@ -48,7 +69,7 @@ pub fn start(request: &TaskRequest, folder: &str) -> Result<Output, Failure> {
     let result = folder.join(&id);
     let mut status: Map = [("started", Value::Bool(true)), ("finished", false.into()), ("ansible_job_id", id.into())].into_iter().collect();
     write_result(&result, &status).map_err(failed)?;
-    let order = Order { request: TaskRequest { job: None, ..request.clone() }, result: result.clone() };
+    let order = Order { request: TaskRequest { job: None, ..request.clone() }, result: result.clone(), content };
     let frame = encode(&order).map_err(|error| Failure::new(error.to_string()))?;
     let (Some(mut input), Some(mut output)) = (child.stdin.take(), child.stdout.take()) else {
         return Err(Failure::new("the job has no pipes"));
@@ -82,7 +103,8 @@ pub fn run(mut input: impl Read) -> Result<(), String> {
     let (sender, receiver) = std::sync::mpsc::channel();
     let request = TaskRequest { timeout: None, ..order.request };
     std::thread::spawn(move || {
-        let reply = super::task::run(&request, &mut System::local(), &Outbox::new(std::io::sink()));
+        let mut sys = System::local().with_blobs(Box::new(TakenAlong(order.content)));
+        let reply = super::task::run(&request, &mut sys, &Outbox::new(std::io::sink()));
         // Whoever waits has given up.
         sender.send(reply).unwrap_or_default();
     });

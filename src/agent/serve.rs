@@ -85,7 +85,7 @@ fn run_tasks(queue: impl Iterator<Item = TaskRequest>, outbox: &Outbox, blobs: &
             (false, _) => &mut real,
         };
         let reply = match &request.job {
-            Some(folder) => task::reply(&request, system, outbox, |_| job::start(&request, folder)),
+            Some(folder) => task::reply(&request, system, outbox, |sys| job::start(&request, folder, sys)),
             None => task::run(&request, system, outbox),
         };
         progress.current.store(0, Ordering::SeqCst);

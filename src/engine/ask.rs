@@ -10,6 +10,7 @@ use crate::wire::{TaskReply, TaskRequest};
 
 use super::ahead::{Claim, brings_facts};
 use super::call::Call;
+use super::library;
 use super::outcome::Outcome;
 
 impl Call<'_> {
@@ -55,7 +56,8 @@ impl Call<'_> {
                 answer => self.answered(answer),
             },
         };
-        debug_assert!(outcome.facts.is_empty() || brings_facts(self.task), "`{name}` brings facts that no rehearsal reckons with");
+        let is_reckoned_with = outcome.facts.is_empty() || brings_facts(self.task) || library::find(self.run, self.task).is_some();
+        debug_assert!(is_reckoned_with, "`{name}` brings facts that no rehearsal reckons with");
         if outcome.failed || outcome.unreachable {
             window.forget();
         }
@@ -63,6 +65,11 @@ impl Call<'_> {
     }
 
     fn request(&self, name: &str, args: Map) -> Result<TaskRequest, Box<Outcome>> {
+        let custom = (*name == *self.task.action.name).then(|| library::find(self.run, self.task)).flatten();
+        let (name, args) = match custom {
+            Some(module) => (modules::commands::CUSTOM_MODULE, library::request(self, name, &module, args)?),
+            None => (name, args),
+        };
         let Some(entry) = modules::find(name) else { return Err(Box::new(self.no_such_module(name))) };
         self.hide_secrets(entry, &args);
         Ok(TaskRequest {
@@ -79,13 +86,17 @@ impl Call<'_> {
 
     /// What is shown of the arguments from `-vvv` on, and never registered.
     fn invocation(&self, request: &TaskRequest) -> Option<Value> {
-        let entry = modules::find(&request.module).filter(|_| self.run.request.settings.verbosity >= 3)?;
+        let is_shown = self.run.request.settings.verbosity >= 3 && request.module != modules::commands::CUSTOM_MODULE;
+        let entry = modules::find(&request.module).filter(|_| is_shown)?;
         Some(entry.invocation(&request.args))
     }
 
     fn as_shown(&self, outcome: Outcome, invocation: Option<Value>) -> Outcome {
         let lists_diffs = LISTS_OF_DIFFS.contains(&self.task.short_action());
-        Outcome { lists_diffs, invocation: invocation.filter(|_| !outcome.unreachable), ..outcome }
+        let is_custom = library::find(self.run, self.task).is_some();
+        let outcome = if is_custom { library::adopt(self, outcome) } else { outcome };
+        let invocation = invocation.filter(|_| !outcome.unreachable).or_else(|| outcome.invocation.clone());
+        Outcome { lists_diffs, invocation, ..outcome }
     }
 
     /// The Python that the task names for itself. What an inventory says of hosts is of no interest: no module is run by Python.

@@ -10,7 +10,7 @@ use super::state::{PlayState, Run, read};
 use super::variables::{HostScope, HostVars};
 
 /// The version that playbooks ask for in `ansible_version`: the language spoken here.
-const ANSIBLE_VERSION: &str = "2.19.14";
+pub const ANSIBLE_VERSION: &str = "2.19.14";
 
 /// Names that are always there, for `vars` and "did you mean".
 pub(super) const MAGIC: &[&str] = &[

@@ -20,6 +20,7 @@ mod hostless;
 mod includes;
 pub mod inventories;
 mod keywords;
+mod library;
 mod lists;
 mod loops;
 mod magic;

@@ -170,8 +170,11 @@ impl Outcome {
         if failed || !is_silent {
             map.insert("failed", failed);
         }
-        if self.failed {
+        if self.failed && !map.contains_key("exception") {
             map.insert("exception", "(traceback unavailable)");
+        }
+        if let Some(invocation) = &self.invocation {
+            map.insert("invocation", invocation.clone());
         }
         if self.skipped {
             map.insert("skipped", true);

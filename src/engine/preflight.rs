@@ -16,6 +16,7 @@ use crate::template::SearchPath;
 
 use super::actions;
 use super::keywords::list_of;
+use super::library;
 use super::meta;
 use super::state::{Run, read};
 
@@ -63,7 +64,7 @@ fn check_items(place: Place<'_>, items: &[Item], is_caught: bool, findings: &mut
             Item::Block(block) => check_block(place, block, is_caught, findings),
             Item::Task(task) => {
                 let mut own = Vec::new();
-                check_task(task, &mut own);
+                check_task(place.0, task, &mut own);
                 let forgiving = is_caught || certain::may_fail_or_not_run(place.0, place.1, task);
                 findings.extend(own.into_iter().map(|finding| if forgiving { finding.as_warning() } else { finding }));
             }
@@ -126,7 +127,7 @@ fn shown(path: &Path) -> String {
 /// The refusal of a module that does not exist.
 pub fn unknown_action(name: &str, span: &Span) -> Diagnostic {
     let known = modules::all().iter().flat_map(|entry| [entry.name, entry.short_name()]).chain(actions::NAMES.iter().copied());
-    let help = "Hostler runs native modules only; `hostler doc --list` names them";
+    let help = "it is neither one of Hostler's (`hostler doc --list`) nor in a `library` folder or an installed collection";
     let error = Diagnostic::error(format!(
         "couldn't resolve module/action '{name}'. This often indicates a misspelling, missing collection, or incorrect module path."
     ));
@@ -151,7 +152,11 @@ fn unknown_here(name: &str, span: &Span) -> Diagnostic {
 /// Modules of ansible-core that are not here.
 const NOT_YET: &[&str] = &["apt_key", "async_wrapper", "dnf", "dnf5", "mount_facts", "rpm_key", "sysvinit", "yum_repository"];
 
-fn check_task(task: &Task, findings: &mut Vec<Diagnostic>) {
+fn check_task(run: &Run, task: &Task, findings: &mut Vec<Diagnostic>) {
+    if let Some(module) = library::find(run, task) {
+        findings.extend(library::problem(run, &module).map(|why| Diagnostic::error(why).at(&task.action.span)));
+        return;
+    }
     let name = &task.action.name;
     let short = task.short_action();
     let is_own = actions::NAMES.contains(&short);

@@ -157,6 +157,10 @@ settings! {
     inventory: Inventories = "/etc/ansible/hosts", "DEFAULT_HOST_LIST", ["ANSIBLE_INVENTORY"], ["defaults:inventory"];
     /// The text of `ansible_managed` in templates.
     ansible_managed: String = "Ansible managed", "DEFAULT_MANAGED_STR", [], ["defaults:ansible_managed"];
+    /// The Python that runs modules in Python, where no variable names one; `auto`: what the host has.
+    interpreter_python: String = "auto", "INTERPRETER_PYTHON", ["ANSIBLE_PYTHON_INTERPRETER"], ["defaults:interpreter_python"];
+    /// Where modules are looked for, after the `library` of roles and playbooks.
+    library: Vec<PathBuf> = "~/.ansible/plugins/modules:/usr/share/ansible/plugins/modules", "DEFAULT_MODULE_PATH", ["ANSIBLE_LIBRARY"], ["defaults:library"];
     /// A file that gets a copy of the output.
     log_path: Option<PathBuf> = "", "DEFAULT_LOG_PATH", ["ANSIBLE_LOG_PATH"], ["defaults:log_path"];
     /// What the log says beside what is shown: as the number of `-v`.
@@ -165,6 +169,8 @@ settings! {
     module_name: String = "command", "DEFAULT_MODULE_NAME", [], ["defaults:module_name"];
     /// The arguments of `ansible` when `-a` gives none.
     module_args: Option<String> = "", "DEFAULT_MODULE_ARGS", ["ANSIBLE_MODULE_ARGS"], ["defaults:module_args"];
+    /// Where modules in Python find what they share, beside the `module_utils` of roles and playbooks.
+    module_utils: Vec<PathBuf> = "~/.ansible/plugins/module_utils:/usr/share/ansible/plugins/module_utils", "DEFAULT_MODULE_UTILS_PATH", ["ANSIBLE_MODULE_UTILS"], ["defaults:module_utils"];
     /// Show nothing of any result.
     no_log: bool = "false", "DEFAULT_NO_LOG", ["ANSIBLE_NO_LOG"], ["defaults:no_log"];
     /// Accepted, without meaning here: there is one channel for each host, and nothing is copied for each task.

@@ -18,6 +18,7 @@ use crate::transport::BlobStore;
 
 use super::connections::{Connections, Widths};
 use super::fact_cache::FactCache;
+use super::library::Library;
 use super::request::{ExtraVars, Mode, PlaySource, RunRequest};
 use super::state::{Lost, Run, lock, read, write};
 use super::{hostless, inventories, lists, play, preflight, settings, targets};
@@ -144,6 +145,7 @@ fn prepare(request: RunRequest, journal: &Journal) -> Result<(Arc<Run>, Vec<Play
         controller,
         loader,
         roles,
+        library: Library::default(),
         inventory: RwLock::new(inventory),
         hosts: RwLock::default(),
         blobs,

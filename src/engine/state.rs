@@ -19,6 +19,7 @@ use crate::transport::BlobStore;
 use super::connections::Connections;
 use super::fact_cache::FactCache;
 use super::handlers::Handlers;
+use super::library::Library;
 use super::request::RunRequest;
 
 /// One run, shared by everything in it.
@@ -29,6 +30,8 @@ pub struct Run {
     pub controller: Arc<Controller>,
     pub loader: Loader,
     pub roles: RoleFinder,
+    /// Modules that the project brings along.
+    pub library: Library,
     pub inventory: RwLock<Inventory>,
     pub hosts: RwLock<HashMap<Arc<str>, Arc<HostState>>>,
     pub connections: Connections,

@@ -13,6 +13,7 @@ pub mod error;
 pub mod files;
 pub mod glob;
 pub mod host;
+pub mod library;
 pub mod local;
 pub mod overlay;
 mod overlay_files;

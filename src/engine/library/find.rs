@@ -1,0 +1,157 @@
+//! Where the file of a module is: as ansible-core searches, beside the task's role and playbook, then in the configured folders; a
+//! collection's under its full name, or its short one where `collections` names it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::engine::actions;
+use crate::engine::keywords::list_of;
+use crate::engine::state::Run;
+use crate::language::Task;
+use crate::modules;
+
+use super::CustomModule;
+
+/// The module that the project means by an action's name; none where Hostler's own is meant, or there is none.
+pub fn find(run: &Run, task: &Task) -> Option<CustomModule> {
+    let name = task.action.name.as_ref();
+    let bare = name.strip_prefix("ansible.legacy.").unwrap_or(name);
+    if actions::NAMES.contains(&task.short_action()) || name.contains("{{") {
+        return None;
+    }
+    let folders = folders(run, task);
+    let key = format!("{name} {folders:?} {:?}", collections(task));
+    run.library.remembered(key, || {
+        if !bare.contains('.') {
+            let own = in_folders(&folders, bare, &folders);
+            // What stands beside the playbook is meant, even where Hostler has one of that name.
+            if own.is_some() || modules::find(bare).is_some() {
+                return own;
+            }
+            return collections(task)
+                .iter()
+                .find_map(|collection| of_collection(run, collection, bare))
+                .or_else(|| in_folders(&role_libraries(run), bare, &folders))
+                .or_else(|| of_ansible(run, bare));
+        }
+        if modules::find(name).is_some() {
+            return None;
+        }
+        if let Some(short) = name.strip_prefix("ansible.builtin.") {
+            return of_ansible(run, short);
+        }
+        let mut parts = name.splitn(3, '.');
+        let (space, collection, module) = (parts.next()?, parts.next()?, parts.next()?);
+        of_collection(run, &format!("{space}.{collection}"), module)
+    })
+}
+
+/// The folders beside which `library` and `module_utils` are, innermost first.
+fn folders(run: &Run, task: &Task) -> Vec<PathBuf> {
+    let roles = task.scope.chain().filter_map(|scope| scope.role.as_ref()).map(|role| role.path.clone());
+    let mut found: Vec<PathBuf> = Vec::new();
+    for folder in roles.chain(run.playbook_folders.iter().cloned()) {
+        if !found.contains(&folder) {
+            found.push(folder);
+        }
+    }
+    let configured = run.request.settings.library.iter().cloned();
+    found.into_iter().map(|folder| folder.join("library")).chain(configured).collect()
+}
+
+/// `library` of any role near: a role may bring modules for others.
+fn role_libraries(run: &Run) -> Vec<PathBuf> {
+    let entries = run.roles.folders.iter().filter_map(|folder| std::fs::read_dir(folder).ok()).flatten().flatten();
+    let mut found: Vec<PathBuf> = entries.map(|entry| entry.path().join("library")).filter(|folder| folder.is_dir()).collect();
+    found.sort();
+    found
+}
+
+/// Collections whose modules may be named by their short names here: the role's own, then those that `collections` lists.
+fn collections(task: &Task) -> Vec<String> {
+    let of_roles = task.scope.chain().filter_map(|scope| scope.role.as_ref()).filter_map(|role| collection_of(&role.path));
+    let listed = task.keyword("collections").map(list_of).unwrap_or_default();
+    of_roles.chain(listed.iter().filter_map(|node| node.as_str().map(str::to_owned))).collect()
+}
+
+/// The collection that a role's folder is in.
+fn collection_of(role: &Path) -> Option<String> {
+    let collection = role.parent().filter(|parent| parent.ends_with("roles"))?.parent()?;
+    let space = collection.parent().filter(|space| space.parent().is_some_and(|root| root.ends_with("ansible_collections")))?;
+    Some(format!("{}.{}", space.file_name()?.to_string_lossy(), collection.file_name()?.to_string_lossy()))
+}
+
+/// The folder of a collection.
+pub(super) fn collection_folder(run: &Run, collection: &str) -> Option<PathBuf> {
+    let place = Path::new("ansible_collections").join(collection.replace('.', "/"));
+    let installed = || run.library.core().ok().map(|core| core.beside.join(&place)).filter(|folder| folder.is_dir());
+    run.roles.collections.iter().map(|folder| folder.join(&place)).find(|folder| folder.is_dir()).or_else(installed)
+}
+
+fn of_collection(run: &Run, collection: &str, module: &str) -> Option<CustomModule> {
+    let plugins = collection_folder(run, collection)?.join("plugins");
+    let path = module_in(&plugins.join("modules"), &module.replace('.', "/"))?;
+    Some(CustomModule { path, collection: Some(collection.to_owned()), utils: Vec::new() })
+}
+
+/// One of ansible-core's own that Hostler has none of, where this machine has an Ansible.
+fn of_ansible(run: &Run, module: &str) -> Option<CustomModule> {
+    let core: Arc<_> = run.library.core().ok()?;
+    let path = module_in(&core.modules, module)?;
+    Some(CustomModule { path, collection: None, utils: Vec::new() })
+}
+
+fn in_folders(libraries: &[PathBuf], name: &str, near: &[PathBuf]) -> Option<CustomModule> {
+    let path = libraries.iter().find_map(|folder| module_in(folder, name))?;
+    let beside = |library: &PathBuf| library.parent().map(|folder| folder.join("module_utils"));
+    let own = path.parent().map(Path::to_owned);
+    let utils = own.iter().chain(near).filter_map(beside).filter(|folder| folder.is_dir()).collect();
+    Some(CustomModule { path, collection: None, utils })
+}
+
+/// Endings of files that are no modules.
+const NO_MODULES: &[&str] =
+    &["pyc", "pyo", "md", "rst", "txt", "yml", "yaml", "json", "ini", "cfg", "ps1", "cs", "bak", "orig", "in", "retry"];
+
+/// A module's file in a folder: by its name, whatever its ending.
+fn module_in(folder: &Path, name: &str) -> Option<PathBuf> {
+    let exact = [format!("{name}.py"), name.to_owned()].map(|file| folder.join(file));
+    if let Some(found) = exact.into_iter().find(|path| path.is_file()) {
+        return Some(found);
+    }
+    let wanted = folder.join(name);
+    let entries = std::fs::read_dir(wanted.parent()?).ok()?.flatten().map(|entry| entry.path());
+    let is_it = |path: &PathBuf| {
+        let ending = path.extension().map(|ending| ending.to_string_lossy().into_owned()).unwrap_or_default();
+        path.file_stem() == wanted.file_name() && path.is_file() && !NO_MODULES.contains(&ending.as_str())
+    };
+    let mut found: Vec<PathBuf> = entries.filter(is_it).collect();
+    found.sort();
+    found.into_iter().next()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_module_is_found_by_its_name_whatever_its_ending() {
+        let folder = tempfile::tempdir().expect("folder");
+        for file in ["one.py", "two", "three.sh", "four.yml", "one.md"] {
+            std::fs::write(folder.path().join(file), "").expect("writes");
+        }
+        let found =
+            |name: &str| module_in(folder.path(), name).map(|path| path.file_name().expect("has one").to_string_lossy().into_owned());
+        assert_eq!(
+            ["one", "two", "three", "four", "five"].map(found),
+            [Some("one.py".into()), Some("two".into()), Some("three.sh".into()), None, None]
+        );
+    }
+
+    #[test]
+    fn a_role_of_a_collection_names_its_collection() {
+        let role = Path::new("/srv/ansible_collections/our/own/roles/web");
+        assert_eq!(collection_of(role).as_deref(), Some("our.own"));
+        assert_eq!(collection_of(Path::new("/srv/roles/web")), None);
+    }
+}

@@ -1,0 +1,235 @@
+//! Modules that a project brings along: found in `library` folders and collections, and made ready to be sent. Nothing here runs one, which
+//! is the agent's part (`modules/commands/custom.rs`).
+
+mod find;
+mod python;
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::base::{Diagnostic, Map, Value};
+use crate::history::event::{Event, Notice};
+
+use super::call::Call;
+use super::keywords::TaskKeywords;
+use super::outcome::Outcome;
+use super::state::Run;
+use python::Core;
+
+pub use find::find;
+
+/// A module's file on the controller.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CustomModule {
+    pub path: PathBuf,
+    /// The collection that it is of.
+    pub collection: Option<String>,
+    /// Further `module_utils` folders for it, the first ones win.
+    pub utils: Vec<PathBuf>,
+}
+
+/// What was found out for one run.
+#[derive(Debug, Default)]
+pub struct Library {
+    found: Mutex<HashMap<String, Option<CustomModule>>>,
+    core: Mutex<Option<Result<Arc<Core>, String>>>,
+}
+
+/// How a module's file is run, by what it begins with and holds.
+#[derive(Debug, PartialEq)]
+enum Kind {
+    Python,
+    Json,
+    Pairs,
+}
+
+impl Kind {
+    /// # Errors
+    /// A kind that is not supported.
+    fn of(content: &[u8]) -> Result<Kind, &'static str> {
+        let Ok(text) = std::str::from_utf8(content) else { return Ok(Kind::Json) };
+        let has = |word: &str| text.contains(word);
+        match () {
+            () if has("#POWERSHELL_COMMON") || has("#Requires -Module") => Err("it is written for Windows"),
+            () if has("<<INCLUDE_ANSIBLE_MODULE_") => Err("it wants its options written into it, where others could read them"),
+            () if content.starts_with(b"\x7fELF") => Ok(Kind::Json),
+            () if has("module_utils.") || has("import ansible.module_utils") || has("from ansible.module_utils") => Ok(Kind::Python),
+            () if has("WANT_JSON") => Ok(Kind::Json),
+            () => Ok(Kind::Pairs),
+        }
+    }
+
+    fn style(&self) -> &'static str {
+        match self {
+            Kind::Python => "python",
+            Kind::Json => "json",
+            Kind::Pairs => "pairs",
+        }
+    }
+}
+
+/// Why a module cannot be run from here, as far as that can be told before any host is touched.
+pub fn problem(run: &Run, module: &CustomModule) -> Option<String> {
+    let content = read(module).map_err(|why| why.to_string());
+    let kind = content.and_then(|content| Kind::of(&content).map_err(|why| refusal(module, why)));
+    match kind {
+        Err(why) => Some(why),
+        Ok(Kind::Python) => run.library.core().err(),
+        Ok(_) => None,
+    }
+}
+
+fn read(module: &CustomModule) -> Result<Vec<u8>, String> {
+    std::fs::read(&module.path)
+        .map_err(|error| format!("cannot read the module `{}`: {}", module.path.display(), crate::system::error::plain(&error)))
+}
+
+fn refusal(module: &CustomModule, why: &str) -> String {
+    format!("the module `{}` cannot be run: {why}", module.path.display())
+}
+
+/// The options of the agent's module that make it run `module`.
+///
+/// # Errors
+/// The file cannot be read or run, or what it needs is not on this machine.
+pub fn request(call: &Call<'_>, name: &str, module: &CustomModule, options: Map) -> Result<Map, Box<Outcome>> {
+    let wrong = |why: String| Box::new(Outcome::error(Diagnostic::error(why).at(call.span())));
+    let content = read(module).map_err(wrong)?;
+    let kind = Kind::of(&content).map_err(|why| wrong(refusal(module, why)))?;
+    let blobs = &call.run.blobs;
+    let short = module.path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    let text = String::from_utf8_lossy(&content).into_owned();
+    let mut files = Map::new();
+    let mut args = Map::new();
+    let main = match kind {
+        Kind::Python => {
+            let core = call.run.library.core().map_err(wrong)?;
+            args.insert("library", blobs.put(core.archive.clone()));
+            for (path, content) in python::companions(call.run, &text, module) {
+                files.insert(path, blobs.put(content));
+            }
+            match &module.collection {
+                Some(collection) => format!("ansible_collections/{}/plugins/modules/{short}.py", collection.replace('.', "/")),
+                None => format!("ansible/modules/{short}.py"),
+            }
+        }
+        Kind::Json | Kind::Pairs => short,
+    };
+    let interpreter = match kind {
+        Kind::Python => Some(named_python(call)?.unwrap_or_else(|| "python".to_owned())),
+        _ => text.lines().next().filter(|line| line.starts_with("#!") && line.contains("python")).map(|_| "python".to_owned()),
+    };
+    files.insert(main.as_str(), blobs.put(content));
+    args.insert("style", kind.style());
+    args.insert("knows_check_mode", text.contains("_ansible_check_mode"));
+    args.insert("main", main);
+    args.insert("files", files);
+    if let Some(interpreter) = interpreter {
+        args.insert("interpreter", interpreter);
+    }
+    args.insert("options", with_internals(call, name, options));
+    Ok(args)
+}
+
+/// The Python that variables name for the host.
+fn named_python(call: &Call<'_>) -> Result<Option<String>, Box<Outcome>> {
+    let named = call.variable("ansible_python_interpreter").map_err(|error| Box::new(Outcome::error(error)))?;
+    let named = named.map_or_else(|| call.run.request.settings.interpreter_python.clone(), |named| named.to_text());
+    let program = named.split_whitespace().next().map(str::to_owned);
+    Ok(program.filter(|program| !program.starts_with("auto")))
+}
+
+fn hides_its_options(call: &Call<'_>) -> bool {
+    let keywords = TaskKeywords { task: call.task, templar: &call.run.templar, context: &call.context };
+    // One that cannot be read hides what it can.
+    keywords.flag("no_log").unwrap_or(Some(true)).unwrap_or(call.run.request.settings.no_log)
+}
+
+/// What every module is told beside its options, by the names that ansible-core's library reads.
+fn with_internals(call: &Call<'_>, name: &str, mut options: Map) -> Map {
+    let said: [(&str, Value); 13] = [
+        ("_ansible_check_mode", call.check.into()),
+        ("_ansible_debug", false.into()),
+        ("_ansible_diff", call.diff.into()),
+        ("_ansible_ignore_unknown_opts", false.into()),
+        ("_ansible_keep_remote_files", false.into()),
+        ("_ansible_module_name", name.into()),
+        ("_ansible_no_log", hides_its_options(call).into()),
+        ("_ansible_remote_tmp", "~/.ansible/tmp".into()),
+        ("_ansible_selinux_special_fs", Value::list(["fuse", "nfs", "vboxsf", "ramfs", "9p", "vfat"])),
+        ("_ansible_shell_executable", "/bin/sh".into()),
+        ("_ansible_syslog_facility", "LOG_USER".into()),
+        ("_ansible_verbosity", i64::from(call.run.request.settings.verbosity).into()),
+        ("_ansible_version", super::magic::ANSIBLE_VERSION.into()),
+    ];
+    options.extend(&said.into_iter().collect());
+    options
+}
+
+/// What a module says of its differences and its options, and what it calls deprecated, has its own places in an outcome.
+pub fn adopt(call: &Call<'_>, mut outcome: Outcome) -> Outcome {
+    tell_deprecations(call.run, &outcome);
+    outcome.invocation = outcome.values.remove("invocation");
+    if call.diff {
+        match outcome.values.remove("diff") {
+            Some(Value::List(diffs)) => outcome.diffs.extend(diffs.iter().cloned()),
+            Some(diff) => outcome.diffs.push(diff),
+            None => {}
+        }
+    }
+    outcome
+}
+
+fn tell_deprecations(run: &Run, outcome: &Outcome) {
+    let Some(Value::List(deprecations)) = outcome.values.get("deprecations") else { return };
+    for deprecation in deprecations.iter() {
+        let Value::Map(said) = deprecation else { continue };
+        let text = |name: &str| said.get(name).filter(|value| !value.is_null()).map(Value::to_text);
+        let Some(message) = text("msg") else { continue };
+        let by = match text("collection_name").as_deref() {
+            None => String::new(),
+            Some("ansible.builtin") => " from ansible-core".to_owned(),
+            Some(collection) => format!(" from collection '{collection}'"),
+        };
+        let when = match (text("version"), text("date")) {
+            (Some(version), _) => format!(" version {version}"),
+            (None, Some(date)) => format!(" in a release after {date}"),
+            (None, None) => " in a future release".to_owned(),
+        };
+        let stop = if message.ends_with('.') { "" } else { "." };
+        let diagnostic = Diagnostic::warning(format!("{message}{stop} This feature will be removed{by}{when}."));
+        run.event(Event::Notice(Notice::deprecation(diagnostic)));
+    }
+}
+
+impl Library {
+    /// Looks something up once.
+    fn remembered(&self, key: String, find: impl FnOnce() -> Option<CustomModule>) -> Option<CustomModule> {
+        let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        found.entry(key).or_insert_with(find).clone()
+    }
+
+    /// What modules in Python share, from the Ansible of this machine.
+    fn core(&self) -> Result<Arc<Core>, String> {
+        let mut core = self.core.lock().unwrap_or_else(PoisonError::into_inner);
+        core.get_or_insert_with(|| Core::find().map(Arc::new)).clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kind_of_a_module_is_known_by_its_content() {
+        let kind = |text: &[u8]| Kind::of(text);
+        assert_eq!(kind(b"#!/usr/bin/python\nfrom ansible.module_utils.basic import AnsibleModule\n"), Ok(Kind::Python));
+        assert_eq!(kind(b"from ..module_utils.common import x\n"), Ok(Kind::Python));
+        assert_eq!(kind(b"#!/bin/sh\n# WANT_JSON\n"), Ok(Kind::Json));
+        assert_eq!(kind(b"#!/bin/sh\n. $1\n"), Ok(Kind::Pairs));
+        assert_eq!(kind(b"\x7fELF\x02\xff"), Ok(Kind::Json));
+        assert!(kind(b"#!powershell\n#Requires -Module Ansible.ModuleUtils.Legacy").is_err());
+        assert!(kind(b"json_args = \"<<INCLUDE_ANSIBLE_MODULE_JSON_ARGS>>\"").is_err());
+    }
+}

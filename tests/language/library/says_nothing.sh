@@ -1,0 +1,3 @@
+#!/bin/sh
+echo "no result" >&2
+exit 3
