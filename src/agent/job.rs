@@ -42,7 +42,9 @@ impl Blobs for TakenAlong {
 /// Starts a job; gives what its task comes to at once.
 pub fn start(request: &TaskRequest, folder: &str, sys: &mut System) -> Result<Output, Failure> {
     let mut content = Vec::new();
+    let mut request = TaskRequest { job: None, ..request.clone() };
     if request.module == CUSTOM_MODULE {
+        request.args.insert("keeps_stderr", true);
         for sha256 in prepare_custom(&request.args, sys)? {
             content.push((sha256.clone(), sys.blob(&sha256)?.to_vec()));
         }
@@ -69,7 +71,7 @@ pub fn start(request: &TaskRequest, folder: &str, sys: &mut System) -> Result<Ou
     let result = folder.join(&id);
     let mut status: Map = [("started", Value::Bool(true)), ("finished", false.into()), ("ansible_job_id", id.into())].into_iter().collect();
     write_result(&result, &status).map_err(failed)?;
-    let order = Order { request: TaskRequest { job: None, ..request.clone() }, result: result.clone(), content };
+    let order = Order { request, result: result.clone(), content };
     let frame = encode(&order).map_err(|error| Failure::new(error.to_string()))?;
     let (Some(mut input), Some(mut output)) = (child.stdin.take(), child.stdout.take()) else {
         return Err(Failure::new("the job has no pipes"));

@@ -341,7 +341,11 @@ fn role_finder(request: &RunRequest, playbooks: &[PathBuf]) -> RoleFinder {
     folders.extend(request.settings.roles_path.iter().cloned());
     folders.extend(playbooks.iter().cloned());
     let mut collections: Vec<PathBuf> = playbooks.iter().map(|folder| folder.join("collections")).collect();
-    collections.extend(request.settings.collections_path.iter().cloned());
+    collections.extend(request.settings.collections_path.iter().map(|folder| match folder.parent() {
+        // The folder itself may be named as well as the one it is in.
+        Some(parent) if folder.ends_with("ansible_collections") => parent.to_owned(),
+        _ => folder.clone(),
+    }));
     RoleFinder { folders, collections, private_vars: request.settings.private_role_vars }
 }
 

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::base::{Diagnostic, Node, Span};
+use crate::base::{Diagnostic, Node, Span, Value};
 
 use super::imports::is_inside;
 use super::item::{Block, Item, Scope, ScopeKind, Vars};
@@ -25,6 +25,8 @@ pub struct Role {
     /// Roles it depends on, with theirs.
     pub dependencies: Vec<Arc<Role>>,
     pub allow_duplicates: bool,
+    /// `collections` of its `meta/main.yml`: their modules have short names in it.
+    pub collections: Vec<String>,
     /// What tells one use from another: name, parameters, files.
     pub identity: String,
     /// Set for `import_role`/`include_role` with `public: false`: its variables are not for tasks outside.
@@ -257,6 +259,7 @@ impl Parser<'_> {
             handlers: Vec::new(),
             dependencies: Vec::new(),
             allow_duplicates: true,
+            collections: Vec::new(),
             identity: String::new(),
             is_public: true,
             argument_spec: None,
@@ -297,6 +300,10 @@ impl Parser<'_> {
             allow_duplicates: request
                 .allow_duplicates
                 .unwrap_or_else(|| meta.get("allow_duplicates").is_some_and(|node| node.to_value().is_truthy())),
+            collections: match meta.get("collections").map(Node::to_value) {
+                Some(Value::List(names)) => names.iter().map(Value::to_text).collect(),
+                _ => Vec::new(),
+            },
             identity: request.identity(path),
             is_public: request.is_public,
             argument_spec: if request.validate { self.argument_spec(path, request, meta) } else { None },
@@ -388,6 +395,7 @@ fn copy_of(role: &Role) -> Role {
         handlers: Vec::new(),
         dependencies: role.dependencies.clone(),
         allow_duplicates: role.allow_duplicates,
+        collections: role.collections.clone(),
         identity: role.identity.clone(),
         is_public: role.is_public,
         argument_spec: role.argument_spec.clone(),

@@ -1,7 +1,8 @@
 //! Programs: started with an argument list, never through a shell built out of values.
 
 use std::ffi::OsString;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Seek, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
@@ -249,6 +250,14 @@ impl System {
     }
 }
 
+/// A file that is on no disk. A program may read it again, and whole, as no pipe can be.
+fn in_memory(bytes: &[u8]) -> std::io::Result<File> {
+    let mut file = File::from(rustix::fs::memfd_create("input", rustix::fs::MemfdFlags::CLOEXEC)?);
+    file.write_all(bytes)?;
+    file.rewind()?;
+    Ok(file)
+}
+
 /// Starts a program on this host in a process group of its own, feeds it, collects its output.
 pub(super) fn run_locally(command: &Command) -> Result<Completed> {
     let (program, arguments) = command.argv.split_first().ok_or_else(|| Failure::new("no command was given"))?;
@@ -256,7 +265,10 @@ pub(super) fn run_locally(command: &Command) -> Result<Completed> {
     let mut process = std::process::Command::new(program);
     process.args(arguments).envs(command.environment.iter().map(|(name, value)| (name, value)));
     process.process_group(0).stdout(Stdio::piped()).stderr(Stdio::piped());
-    process.stdin(if command.stdin.is_some() { Stdio::piped() } else { Stdio::null() });
+    process.stdin(match &command.stdin {
+        Some(bytes) => in_memory(bytes).map_err(|error| cannot_start(command, &error))?.into(),
+        None => Stdio::null(),
+    });
     if let Some(folder) = &command.working_directory {
         process.current_dir(folder);
     }
@@ -265,10 +277,6 @@ pub(super) fn run_locally(command: &Command) -> Result<Completed> {
     let mut child = process.spawn().map_err(|error| cannot_start(command, &error))?;
     let pid = child.id();
     let _running = Running::note(pid, command.must_settle);
-    let feeder = child.stdin.take().zip(command.stdin.clone()).map(|(mut pipe, bytes)| {
-        // A program that does not read all of its input is no error.
-        std::thread::spawn(move || pipe.write_all(&bytes).unwrap_or_default())
-    });
     let stdout = collect(child.stdout.take(), command.output.clone());
     let stderr = collect(child.stderr.take(), command.output.clone());
     let (status, timed_out) = wait(&mut child, pid, command.timeout).map_err(|error| cannot_start(command, &error))?;
@@ -281,9 +289,6 @@ pub(super) fn run_locally(command: &Command) -> Result<Completed> {
         duration: started.elapsed(),
         timed_out,
     };
-    if let Some(feeder) = feeder {
-        feeder.join().unwrap_or_default();
-    }
     Ok(completed)
 }
 

@@ -62,7 +62,15 @@ pub async fn run(call: &Call<'_>) -> Option<Outcome> {
         "debug" => control::debug(call),
         "fail" => control::fail(call),
         "fetch" => fetch::fetch(call).await,
-        "gather_facts" => call.finish("ansible.builtin.setup", call.args.clone()).await,
+        "gather_facts" => {
+            // There is one gatherer, and nothing for it to run beside.
+            let args = call
+                .args
+                .iter()
+                .filter(|(option, _)| option.to_string() != "parallel")
+                .map(|(option, value)| (option.clone(), value.clone()));
+            call.finish("ansible.builtin.setup", args.collect()).await
+        }
         "group_by" => inventory::group_by(call),
         "include_role" => include::role(call),
         "include_tasks" => include::tasks(call),

@@ -67,9 +67,10 @@ fn role_libraries(run: &Run) -> Vec<PathBuf> {
     found
 }
 
-/// Collections whose modules may be named by their short names here: the role's own, then those that `collections` lists.
+/// Collections whose modules may be named by their short names here: the role's own, those that its `meta` lists, then those of the task.
 fn collections(task: &Task) -> Vec<String> {
-    let of_roles = task.scope.chain().filter_map(|scope| scope.role.as_ref()).filter_map(|role| collection_of(&role.path));
+    let role = task.scope.chain().find_map(|scope| scope.role.as_ref());
+    let of_roles = role.into_iter().flat_map(|role| collection_of(&role.path).into_iter().chain(role.collections.iter().cloned()));
     let listed = task.keyword("collections").map(list_of).unwrap_or_default();
     of_roles.chain(listed.iter().filter_map(|node| node.as_str().map(str::to_owned))).collect()
 }

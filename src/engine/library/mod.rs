@@ -14,7 +14,7 @@ use crate::history::event::{Event, Notice};
 use super::call::Call;
 use super::keywords::TaskKeywords;
 use super::outcome::Outcome;
-use super::state::Run;
+use super::state::{Run, read};
 use python::Core;
 
 pub use find::find;
@@ -71,7 +71,7 @@ impl Kind {
 
 /// Why a module cannot be run from here, as far as that can be told before any host is touched.
 pub fn problem(run: &Run, module: &CustomModule) -> Option<String> {
-    let content = read(module).map_err(|why| why.to_string());
+    let content = content_of(module);
     let kind = content.and_then(|content| Kind::of(&content).map_err(|why| refusal(module, why)));
     match kind {
         Err(why) => Some(why),
@@ -80,7 +80,7 @@ pub fn problem(run: &Run, module: &CustomModule) -> Option<String> {
     }
 }
 
-fn read(module: &CustomModule) -> Result<Vec<u8>, String> {
+fn content_of(module: &CustomModule) -> Result<Vec<u8>, String> {
     std::fs::read(&module.path)
         .map_err(|error| format!("cannot read the module `{}`: {}", module.path.display(), crate::system::error::plain(&error)))
 }
@@ -95,7 +95,7 @@ fn refusal(module: &CustomModule, why: &str) -> String {
 /// The file cannot be read or run, or what it needs is not on this machine.
 pub fn request(call: &Call<'_>, name: &str, module: &CustomModule, options: Map) -> Result<Map, Box<Outcome>> {
     let wrong = |why: String| Box::new(Outcome::error(Diagnostic::error(why).at(call.span())));
-    let content = read(module).map_err(wrong)?;
+    let content = content_of(module).map_err(wrong)?;
     let kind = Kind::of(&content).map_err(|why| wrong(refusal(module, why)))?;
     let blobs = &call.run.blobs;
     let short = module.path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
@@ -135,7 +135,10 @@ pub fn request(call: &Call<'_>, name: &str, module: &CustomModule, options: Map)
 /// The Python that variables name for the host.
 fn named_python(call: &Call<'_>) -> Result<Option<String>, Box<Outcome>> {
     let named = call.variable("ansible_python_interpreter").map_err(|error| Box::new(Outcome::error(error)))?;
-    let named = named.map_or_else(|| call.run.request.settings.interpreter_python.clone(), |named| named.to_text());
+    // This machine itself, where the inventory does not say otherwise, is no host that settings are meant for.
+    let is_here = read(&call.run.inventory).host(&call.cursor.host.name).is_some_and(|host| host.is_implicit);
+    let set = if is_here { "auto" } else { call.run.request.settings.interpreter_python.as_str() };
+    let named = named.map_or_else(|| set.to_owned(), |named| named.to_text());
     let program = named.split_whitespace().next().map(str::to_owned);
     Ok(program.filter(|program| !program.starts_with("auto")))
 }

@@ -23,8 +23,12 @@ pub struct Core {
     pub beside: PathBuf,
 }
 
-/// What `import ansible` needs to work on the host.
-const PACKAGE: &str = "from ansible.module_utils.ansible_release import __author__, __version__\n";
+/// The package that `import ansible` finds on the host.
+fn package(folder: &Path) -> String {
+    let release = std::fs::read_to_string(folder.join("release.py")).unwrap_or_default();
+    let version = release.lines().filter(|line| line.starts_with("__version__") || line.starts_with("__author__"));
+    version.map(|line| format!("{line}\n")).collect()
+}
 
 impl Core {
     /// Looks for the Python that Ansible is installed for.
@@ -36,7 +40,7 @@ impl Core {
             "modules in Python need the library of ansible-core, which is not installed on this machine: install `ansible-core`".to_owned()
         })?;
         let mut files = files_below(&folder.join("module_utils"), Path::new("ansible/module_utils"));
-        files.push(("ansible/__init__.py".into(), PACKAGE.into()));
+        files.push(("ansible/__init__.py".into(), package(&folder).into_bytes()));
         files.sort();
         let archive = crate::system::library::pack(&files).map_err(|error| format!("cannot pack `{}`: {error}", folder.display()))?;
         Ok(Core { archive, modules: folder.join("modules"), beside: folder.parent().map(Path::to_owned).unwrap_or_default() })

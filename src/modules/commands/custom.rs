@@ -36,6 +36,8 @@ module_args! {
         library: Option<String>,
         /// Whether it says that it knows check mode.
         knows_check_mode: bool = false,
+        /// Whether its complaints are part of the result, as with jobs.
+        keeps_stderr: bool = false,
         /// The program that runs it; `python` for any Python 3 of the host's; none where the file can be run as it is.
         interpreter: Option<String>,
         /// The options of the task.
@@ -88,7 +90,11 @@ impl Module for CustomModule {
             sys.query_command(Command { argv, ..Command::default() }.stdin(input))
         })?;
         let is_verbose = args.options.get("_ansible_verbosity").is_some_and(|level| matches!(level, Value::Int(3..)));
-        result(&completed, is_verbose, sys)
+        let mut output = result(&completed, is_verbose, sys)?;
+        if args.keeps_stderr && !completed.stderr.is_empty() && !output.values.contains_key("stderr") {
+            output.values.insert("stderr", completed.stderr_text());
+        }
+        Ok(output)
     }
 }
 
