@@ -2,6 +2,7 @@
 
 mod ahead;
 mod architecture;
+mod custom;
 mod faults;
 mod jobs;
 mod keycloak;
