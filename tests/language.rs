@@ -107,6 +107,11 @@ fn modules_that_the_project_brings_run_as_in_ansible() {
 }
 
 #[test]
+fn plugins_that_the_project_brings_are_called_as_in_ansible() {
+    compare(&["plugins.yml"]);
+}
+
+#[test]
 fn options_that_cannot_be_taken_are_told_in_ansibles_words() {
     compare(&["arguments.yml"]);
 }

@@ -157,6 +157,8 @@ settings! {
     inventory: Inventories = "/etc/ansible/hosts", "DEFAULT_HOST_LIST", ["ANSIBLE_INVENTORY"], ["defaults:inventory"];
     /// The text of `ansible_managed` in templates.
     ansible_managed: String = "Ansible managed", "DEFAULT_MANAGED_STR", [], ["defaults:ansible_managed"];
+    /// Where filters in Python are looked for, after the `filter_plugins` of playbooks and roles.
+    filter_plugins: Vec<PathBuf> = "~/.ansible/plugins/filter:/usr/share/ansible/plugins/filter", "DEFAULT_FILTER_PLUGIN_PATH", ["ANSIBLE_FILTER_PLUGINS"], ["defaults:filter_plugins"];
     /// The Python that runs modules in Python, where no variable names one; `auto`: what the host has.
     interpreter_python: String = "auto", "INTERPRETER_PYTHON", ["ANSIBLE_PYTHON_INTERPRETER"], ["defaults:interpreter_python"];
     /// Where modules are looked for, after the `library` of roles and playbooks.
@@ -169,6 +171,8 @@ settings! {
     module_name: String = "command", "DEFAULT_MODULE_NAME", [], ["defaults:module_name"];
     /// The arguments of `ansible` when `-a` gives none.
     module_args: Option<String> = "", "DEFAULT_MODULE_ARGS", ["ANSIBLE_MODULE_ARGS"], ["defaults:module_args"];
+    /// Where lookups in Python are looked for, after the `lookup_plugins` of playbooks and roles.
+    lookup_plugins: Vec<PathBuf> = "~/.ansible/plugins/lookup:/usr/share/ansible/plugins/lookup", "DEFAULT_LOOKUP_PLUGIN_PATH", ["ANSIBLE_LOOKUP_PLUGINS"], ["defaults:lookup_plugins"];
     /// Where modules in Python find what they share, beside the `module_utils` of roles and playbooks.
     module_utils: Vec<PathBuf> = "~/.ansible/plugins/module_utils:/usr/share/ansible/plugins/module_utils", "DEFAULT_MODULE_UTILS_PATH", ["ANSIBLE_MODULE_UTILS"], ["defaults:module_utils"];
     /// Show nothing of any result.
@@ -191,6 +195,8 @@ settings! {
     stdout_callback: String = "default", "DEFAULT_STDOUT_CALLBACK", ["ANSIBLE_STDOUT_CALLBACK"], ["defaults:stdout_callback"];
     /// The strategy of plays that do not name one.
     strategy: String = "linear", "DEFAULT_STRATEGY", ["ANSIBLE_STRATEGY"], ["defaults:strategy"];
+    /// Where tests in Python are looked for, after the `test_plugins` of playbooks and roles.
+    test_plugins: Vec<PathBuf> = "~/.ansible/plugins/test:/usr/share/ansible/plugins/test", "DEFAULT_TEST_PLUGIN_PATH", ["ANSIBLE_TEST_PLUGINS"], ["defaults:test_plugins"];
     /// Seconds that a connection may take.
     timeout: u64 = "10", "DEFAULT_TIMEOUT", ["ANSIBLE_TIMEOUT"], ["defaults:timeout"];
     /// The connection of hosts that do not name one.

@@ -13,12 +13,13 @@ use crate::history::Journal;
 use crate::history::event::{Event, Recap};
 use crate::inventory::Inventory;
 use crate::language::{DuplicateKeys, Entry, Loader, Parser, RoleFinder, Scope, Vars};
-use crate::template::{Controller, Templar};
+use crate::template::{CallPlugin, Controller, Templar};
 use crate::transport::BlobStore;
 
 use super::connections::{Connections, Widths};
 use super::fact_cache::FactCache;
 use super::library::Library;
+use super::library::plugins::{Places, Plugins};
 use super::request::{ExtraVars, Mode, PlaySource, RunRequest};
 use super::state::{Lost, Run, lock, read, write};
 use super::{hostless, inventories, lists, play, preflight, settings, targets};
@@ -128,12 +129,13 @@ struct Refusal {
 fn prepare(request: RunRequest, journal: &Journal) -> Result<(Arc<Run>, Vec<Playbook>), Refusal> {
     let one = |diagnostic: Diagnostic| Refusal { code: code::PARSER, findings: vec![diagnostic], warned: 0 };
     let templar = Templar::new();
-    let controller = Arc::new(controller(&request));
+    let folders = playbook_folders(&request);
+    let roles = role_finder(&request, &folders);
+    let library = Arc::new(Library::default());
+    let controller = Arc::new(controller(&request, plugins(&request, &folders, &roles, library.clone())));
     let loader = loader(&request);
     let inventory = load_inventory(&request, &templar, &controller, journal).map_err(one)?;
     let extra_vars = Arc::new(extra_vars(&request, &loader).map_err(one)?);
-    let folders = playbook_folders(&request);
-    let roles = role_finder(&request, &folders);
     let cache = cache_folder();
     let blobs = BlobStore::default();
     let run = Arc::new(Run {
@@ -145,7 +147,7 @@ fn prepare(request: RunRequest, journal: &Journal) -> Result<(Arc<Run>, Vec<Play
         controller,
         loader,
         roles,
-        library: Library::default(),
+        library,
         inventory: RwLock::new(inventory),
         hosts: RwLock::default(),
         blobs,
@@ -229,7 +231,15 @@ fn recap(run: &Run) {
     run.event(Event::Recap(Recap { hosts, custom: lock(&run.custom_stats).clone() }));
 }
 
-fn controller(request: &RunRequest) -> Controller {
+/// The project's filters, tests and lookups.
+fn plugins(request: &RunRequest, playbooks: &[PathBuf], roles: &RoleFinder, library: Arc<Library>) -> CallPlugin {
+    let settings = &request.settings;
+    let set = [&settings.filter_plugins[..], &settings.test_plugins[..], &settings.lookup_plugins[..]];
+    let plugins = Plugins::new(Places::find(playbooks, &roles.folders, &roles.collections, set));
+    Arc::new(move |call| plugins.call(call, &library))
+}
+
+fn controller(request: &RunRequest, call_plugin: CallPlugin) -> Controller {
     let secrets = request.vault.clone();
     let settings = request.settings.clone();
     Controller {
@@ -243,6 +253,7 @@ fn controller(request: &RunRequest) -> Controller {
         directory: std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/")),
         setting: Arc::new(move |name: &str| settings.get(name)),
         allow_broken_conditionals: request.settings.allow_broken_conditionals,
+        call_plugin,
         ..Controller::default()
     }
 }

@@ -31,7 +31,7 @@ pub struct Run {
     pub loader: Loader,
     pub roles: RoleFinder,
     /// Modules that the project brings along.
-    pub library: Library,
+    pub library: Arc<Library>,
     pub inventory: RwLock<Inventory>,
     pub hosts: RwLock<HashMap<Arc<str>, Arc<HostState>>>,
     pub connections: Connections,

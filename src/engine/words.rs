@@ -58,10 +58,14 @@ fn plugin_words(message: &str) -> String {
                 _ => format!("Syntax error in template: No {kind} named '{name}'."),
             };
         }
-        let Some((name, why)) = message.strip_prefix(&format!("{kind} `")).and_then(|rest| rest.split_once("`: ")) else { continue };
+        let brought = message.strip_prefix("the project's ");
+        let Some((name, why)) = brought.unwrap_or(message).strip_prefix(&format!("{kind} `")).and_then(|rest| rest.split_once("`: "))
+        else {
+            continue;
+        };
         let name = match kind {
             "lookup" => name.to_owned(),
-            _ if name.contains('.') => name.to_owned(),
+            _ if name.contains('.') || brought.is_some() => name.to_owned(),
             _ => format!("ansible.builtin.{name}"),
         };
         return format!("The {kind} plugin '{name}' failed: {why}");

@@ -12,7 +12,7 @@ use super::parser::{Parser, with_file};
 use super::validation::validation;
 
 /// A role as one place uses it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Role {
     /// As templates see it: `role_name`.
     pub name: Arc<str>,
@@ -386,18 +386,5 @@ impl Parser<'_> {
 }
 
 fn copy_of(role: &Role) -> Role {
-    Role {
-        name: role.name.clone(),
-        path: role.path.clone(),
-        defaults: role.defaults.clone(),
-        vars: role.vars.clone(),
-        params: role.params.clone(),
-        handlers: Vec::new(),
-        dependencies: role.dependencies.clone(),
-        allow_duplicates: role.allow_duplicates,
-        collections: role.collections.clone(),
-        identity: role.identity.clone(),
-        is_public: role.is_public,
-        argument_spec: role.argument_spec.clone(),
-    }
+    Role { handlers: Vec::new(), ..role.clone() }
 }

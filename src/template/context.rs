@@ -7,6 +7,8 @@ use std::sync::Arc;
 
 use crate::base::{Diagnostic, Map, Node, Redactor, Secret, Value};
 
+use super::plugins::CallPlugin;
+
 /// What stands behind a name.
 #[derive(Clone)]
 pub enum Variable {
@@ -120,6 +122,8 @@ pub struct Controller {
     pub setting: ReadSetting,
     /// `ALLOW_BROKEN_CONDITIONALS`: a condition may be any value, and its truth counts.
     pub allow_broken_conditionals: bool,
+    /// Filters, tests and lookups that the project brings along.
+    pub call_plugin: CallPlugin,
     /// Asked before a template goes beyond its variables: a no ends the rendering.
     pub permit: Permit,
 }
@@ -137,6 +141,7 @@ impl Default for Controller {
             directory: PathBuf::from("/"),
             setting: Arc::new(|_| None),
             allow_broken_conditionals: false,
+            call_plugin: Arc::new(|_| None),
             permit: Arc::new(|_| true),
         }
     }

@@ -10,7 +10,7 @@ use super::data::Val;
 use super::exec::{Machine, lock};
 use super::fault::{Fault, Outcome};
 use super::object::{Function, GLOBALS, Object};
-use super::{filters, functions, methods, operate, tests};
+use super::{filters, functions, methods, operate, plugins, tests};
 
 impl Machine {
     /// The value of an expression. What is undefined is a value, until it is used.
@@ -195,11 +195,12 @@ impl Machine {
     }
 
     fn filter(&mut self, name: &Arc<str>, filter: Option<&'static filters::Filter>, base: Val, arguments: &[Argument]) -> Outcome<Val> {
-        let Some(filter) = filter else {
-            return Err(filters::unknown(name));
-        };
         let mut arguments = self.arguments(arguments)?;
         arguments.positional.insert(0, base);
+        let Some(filter) = filter else {
+            let called = plugins::call("filter", name, arguments, &self.scope);
+            return Ok(called.ok_or_else(|| filters::unknown(name))?.unwrap_or_else(Val::Missing));
+        };
         Ok(filter.call(arguments, &self.scope).unwrap_or_else(Val::Missing))
     }
 
@@ -217,11 +218,12 @@ impl Machine {
 
     fn test(&mut self, name: &Arc<str>, test: Option<&'static tests::Test>, base: &Expression, arguments: &[Argument]) -> Outcome<Val> {
         let base = self.evaluate(base)?;
-        let Some(test) = test else {
-            return Err(tests::unknown(name));
-        };
         let mut arguments = self.arguments(arguments)?;
         arguments.positional.insert(0, base);
+        let Some(test) = test else {
+            let called = plugins::call("test", name, arguments, &self.scope);
+            return Ok(called.ok_or_else(|| tests::unknown(name))?.unwrap_or_else(Val::Missing));
+        };
         Ok(test.call(arguments, &self.scope).unwrap_or_else(Val::Missing))
     }
 

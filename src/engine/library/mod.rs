@@ -2,6 +2,7 @@
 //! is the agent's part (`modules/commands/custom.rs`).
 
 mod find;
+pub mod plugins;
 mod python;
 
 use std::collections::HashMap;

@@ -17,6 +17,8 @@ use super::find::collection_folder;
 pub struct Core {
     /// `ansible/module_utils` and what makes it a package, packed for the agent.
     pub archive: Vec<u8>,
+    /// The interpreter that knows it.
+    pub python: PathBuf,
     /// The folder of its modules.
     pub modules: PathBuf,
     /// The folder that it is installed in: collections may be beside it.
@@ -36,14 +38,14 @@ impl Core {
     /// # Errors
     /// A sentence: there is none.
     pub fn find() -> Result<Core, String> {
-        let folder = pythons().iter().find_map(|python| folder_of(python)).ok_or_else(|| {
-            "modules in Python need the library of ansible-core, which is not installed on this machine: install `ansible-core`".to_owned()
+        let (folder, python) = pythons().into_iter().find_map(|python| Some((folder_of(&python)?, PathBuf::from(python)))).ok_or_else(|| {
+            "modules and plugins in Python need the library of ansible-core, which is not installed on this machine: install `ansible-core`".to_owned()
         })?;
         let mut files = files_below(&folder.join("module_utils"), Path::new("ansible/module_utils"));
         files.push(("ansible/__init__.py".into(), package(&folder).into_bytes()));
         files.sort();
         let archive = crate::system::library::pack(&files).map_err(|error| format!("cannot pack `{}`: {error}", folder.display()))?;
-        Ok(Core { archive, modules: folder.join("modules"), beside: folder.parent().map(Path::to_owned).unwrap_or_default() })
+        Ok(Core { archive, python, modules: folder.join("modules"), beside: folder.parent().map(Path::to_owned).unwrap_or_default() })
     }
 }
 

@@ -6,7 +6,7 @@ use super::super::arguments::Arguments;
 use super::super::data::Val;
 use super::super::fault::{Fault, Outcome};
 use super::super::scope::Scope;
-use super::super::{operate, tests};
+use super::super::{operate, plugins, tests};
 use super::{Filter, filter};
 
 pub(crate) const FILTERS: &[Filter] = &[
@@ -74,11 +74,15 @@ fn map(mut arguments: Arguments, scope: &Arc<Scope>) -> Outcome<Val> {
         return Err(Fault::failed("a filter or an `attribute` is needed"));
     }
     let name = arguments.positional.remove(0).text()?;
-    let filter = super::find(&name).ok_or_else(|| super::unknown(&name))?;
+    let filter = super::find(&name);
     let apply = |item: Val| {
         let mut call = arguments.clone();
         call.positional.insert(0, item);
-        Ok(filter.call(call, scope).unwrap_or_else(Val::Missing))
+        let called = match filter {
+            Some(filter) => filter.call(call, scope),
+            None => plugins::call("filter", &name, call, scope).ok_or_else(|| super::unknown(&name))?,
+        };
+        Ok(called.unwrap_or_else(Val::Missing))
     };
     items.into_iter().map(apply).collect::<Outcome<Vec<_>>>().map(Val::list)
 }
@@ -89,10 +93,12 @@ fn passes(arguments: &Arguments, value: Val, scope: &Arc<Scope>) -> Outcome<bool
         return value.truth();
     };
     let name = name.text()?;
-    let test = tests::find(&name).ok_or_else(|| tests::unknown(&name))?;
     let mut call = arguments.clone();
     call.positional[0] = value;
-    test.call(call, scope)?.truth()
+    match tests::find(&name) {
+        Some(test) => test.call(call, scope)?.truth(),
+        None => plugins::call("test", &name, call, scope).ok_or_else(|| tests::unknown(&name))??.truth(),
+    }
 }
 
 fn choose(mut arguments: Arguments, scope: &Arc<Scope>, wanted: bool) -> Outcome<Val> {

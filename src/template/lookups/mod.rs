@@ -7,6 +7,7 @@ use super::context::Beyond;
 use super::data::Val;
 use super::fault::{Fault, Outcome};
 use super::filters::short;
+use super::plugins;
 use super::scope::Scope;
 
 mod commands;
@@ -60,11 +61,12 @@ impl Options {
     }
 }
 
-fn find(name: &str) -> Outcome<&'static Lookup> {
-    let all = || THEMES.iter().flat_map(|theme| theme.iter());
-    all()
-        .find(|lookup| lookup.name == short(name))
-        .ok_or_else(|| Fault::failed(format!("there is no lookup `{name}`")).did_you_mean(short(name), all().map(|lookup| lookup.name)))
+fn all() -> impl Iterator<Item = &'static Lookup> {
+    THEMES.iter().flat_map(|theme| theme.iter())
+}
+
+fn unknown(name: &str) -> Fault {
+    Fault::failed(format!("there is no lookup `{name}`")).did_you_mean(short(name), all().map(|lookup| lookup.name))
 }
 
 /// Whether a lookup looks at missing terms itself.
@@ -97,16 +99,29 @@ fn beyond(name: &str) -> Option<Beyond> {
 
 /// All results of a lookup, as a list.
 pub(crate) fn run(name: &str, arguments: Arguments, scope: &Arc<Scope>) -> Outcome<Vec<Val>> {
-    let lookup = find(name)?;
+    results(name, arguments, scope).ok_or_else(|| unknown(name))?
+}
+
+/// What a lookup of this name comes to; `None` when there is none.
+fn results(name: &str, arguments: Arguments, scope: &Arc<Scope>) -> Option<Outcome<Vec<Val>>> {
+    let Some(lookup) = all().find(|lookup| lookup.name == short(name)) else {
+        let found = plugins::call("lookup", name, arguments, scope)?;
+        return Some(found.and_then(|found| match found {
+            Val::Missing(fault) => Err(fault),
+            Val::List(list) => list.items(),
+            other => Ok(vec![other]),
+        }));
+    };
     if !takes_missing(lookup.name)
         && let Some(Val::Missing(fault)) = arguments.missing()
     {
-        return Err(fault.clone());
+        return Some(Err(fault.clone()));
     }
-    if let Some(beyond) = beyond(lookup.name) {
-        scope.go_beyond(beyond)?;
+    if let Some(Err(refused)) = beyond(lookup.name).map(|beyond| scope.go_beyond(beyond)) {
+        return Some(Err(refused));
     }
-    (lookup.function)(arguments.positional, Options(arguments.named), scope).map_err(|fault| fault.in_plugin("lookup", lookup.name))
+    let found = (lookup.function)(arguments.positional, Options(arguments.named), scope);
+    Some(found.map_err(|fault| fault.in_plugin("lookup", lookup.name)))
 }
 
 /// `lookup(name, term…, option=…)` and `query(…)`. One result is itself, several texts are joined with commas, unless a list is wanted.
@@ -122,8 +137,8 @@ pub(crate) fn from_template(mut arguments: Arguments, scope: &Arc<Scope>, wants_
     };
     let errors = options.take("errors").map_or_else(|| Ok("strict".into()), |value| value.text())?;
     arguments.named = options.0;
-    find(&name)?;
-    let results = match (run(&name, arguments, scope), errors.as_ref()) {
+    let found = results(&name, arguments, scope).ok_or_else(|| unknown(&name))?;
+    let results = match (found, errors.as_ref()) {
         (Ok(results), _) => results,
         (Err(fault), "warn" | "ignore") if !fault.is_undefined() => return Ok(if wants_list { Val::list(Vec::new()) } else { Val::Null }),
         (Err(fault), _) => return Err(fault),
