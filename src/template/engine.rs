@@ -277,6 +277,7 @@ mod tests {
         assert_eq!(rendered("{{ a.b.c | default('x') }}"), "'x'");
         assert_eq!(rendered("{{ map.x.y is defined }}"), "False");
         assert_eq!(rendered("{{ nme }}"), "error: <test>: `nme` is undefined (did you mean `name`?)");
+        assert_eq!(rendered("{{ [][0] }}"), "error: <test>: `list` object has no element 0");
         assert_eq!(rendered("{{ map.zzz }}"), "error: <test>: object of type `dict` has no attribute `zzz`");
         assert_eq!(rendered("{{ nme | upper | default('x') }}"), "'x'");
     }

@@ -91,21 +91,22 @@ impl Machine {
         sink.push(value)
     }
 
-    pub fn module(&mut self, template: &Expression) -> Outcome<IndexMap<Arc<str>, Val>> {
+    /// What a template that is imported defines, and what it is as text.
+    pub fn module(&mut self, template: &Expression) -> Outcome<(IndexMap<Arc<str>, Val>, Val)> {
         let Some(code) = self.load(template, false)? else {
-            return Ok(IndexMap::new());
+            return Ok((IndexMap::new(), Val::str("")));
         };
         let _nested = Nested::enter().map_err(|fault| fault.at(&self.origin, template.position))?;
         let mut inner = Machine { frames: self.frames.clone(), ..Machine::new(self.scope.clone(), file_origin(&code)) };
         let top = frame();
         inner.frames.push(top.clone());
-        inner.run()?;
+        let text = inner.run().unwrap_or_else(Val::Missing);
         let names = lock(&top).iter().cloned().collect();
-        Ok(names)
+        Ok((names, text))
     }
 
     pub fn import_names(&mut self, template: &Expression, names: &[(Arc<str>, Arc<str>)]) -> Outcome<()> {
-        let module = self.module(template)?;
+        let (module, _) = self.module(template)?;
         for (name, alias) in names {
             let value = module.get(name).cloned().unwrap_or_else(|| {
                 let fault = Fault::undefined(format!("the imported template has no `{name}`"));

@@ -24,8 +24,8 @@ pub(crate) enum Object {
     Namespace(Arc<Mutex<IndexMap<Arc<str>, Val>>>),
     Loop(Arc<LoopState>),
     Macro(Arc<Macro>),
-    /// An imported template: its macros and top-level variables.
-    Module(Arc<IndexMap<Arc<str>, Val>>),
+    /// An imported template: its macros and top-level variables, and the text that it is itself, which may be missing.
+    Module(Arc<(IndexMap<Arc<str>, Val>, Val)>),
     /// A method, bound to its value: `text.split`.
     Method(Arc<(Val, Arc<str>)>),
     Function(Function),
@@ -168,7 +168,7 @@ impl Object {
     pub fn attribute(&self, name: &str) -> Option<Val> {
         match self {
             Object::Namespace(entries) => lock(entries).get(name).cloned(),
-            Object::Module(entries) => entries.get(name).cloned(),
+            Object::Module(module) => module.0.get(name).cloned(),
             Object::Loop(state) => state.attribute(name),
             Object::Macro(code) => match name {
                 "name" => Some(Val::Str(code.code.name.clone())),
@@ -197,7 +197,8 @@ impl Object {
     pub fn to_value(&self) -> Outcome<Value> {
         match self {
             Object::Moment(moment) => Ok(super::methods::time::moment_text(moment).into()),
-            Object::Module(_) | Object::Blocks => Ok("".into()),
+            Object::Module(_) => Ok(self.text()?.into()),
+            Object::Blocks => Ok("".into()),
             other => Err(Fault::failed(format!("a `{}` cannot be stored in a variable", other.type_name()))
                 .help("pass it through a filter such as `list` first")),
         }
@@ -207,7 +208,7 @@ impl Object {
         match self {
             Object::Moment(moment) => Ok(super::methods::time::moment_text(moment)),
             Object::Duration(duration) => Ok(super::methods::time::duration_text(duration)),
-            Object::Module(_) => Ok(String::new()),
+            Object::Module(module) => Ok(module.1.clone().present()?.text()?.to_string()),
             other => other.repr(),
         }
     }

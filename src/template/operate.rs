@@ -332,6 +332,9 @@ pub(crate) fn item(value: &Val, key: &Val) -> Outcome<Val> {
             return Ok(Val::Object(Object::Method(Arc::new((value.clone(), name.clone())))));
         }
     }
+    if let Val::Int(position) = key {
+        return Ok(Val::Missing(Fault::undefined(format!("`{}` object has no element {position}", value.type_name()))));
+    }
     Ok(Val::Missing(Fault::attribute(value.type_name(), key.text()?, known(value))))
 }
 
