@@ -88,5 +88,5 @@ fn a_module_in_python_is_refused_before_any_host_where_no_ansible_is_installed()
     project.environment.push(("PATH".into(), "/nowhere".into()));
     let inventory = project.write("hosts.ini", "away ansible_host=192.0.2.1\n");
     let ran = play(&project, &inventory, &[]);
-    ran.failed(4, &["\"line\":5,\"column\":7", "modules in Python need the library of ansible-core"]);
+    ran.failed(4, &["\"line\":5,\"column\":7", "modules and plugins in Python need the library of ansible-core"]);
 }

@@ -357,7 +357,7 @@ fn role_finder(request: &RunRequest, playbooks: &[PathBuf]) -> RoleFinder {
         Some(parent) if folder.ends_with("ansible_collections") => parent.to_owned(),
         _ => folder.clone(),
     }));
-    RoleFinder { folders, collections, private_vars: request.settings.private_role_vars }
+    RoleFinder { folders, collections, found: Arc::default(), private_vars: request.settings.private_role_vars }
 }
 
 fn cache_folder() -> PathBuf {

@@ -1,7 +1,7 @@
 //! Roles: where they are, what they bring, and the blocks they become.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::base::{Diagnostic, Node, Span, Value};
 
@@ -100,6 +100,8 @@ pub struct RoleFinder {
     pub folders: Vec<PathBuf>,
     /// Folders that hold `ansible_collections`.
     pub collections: Vec<PathBuf>,
+    /// The folders of roles found so far, in the order they came: what they bring along is for the whole run.
+    pub found: Arc<RwLock<Vec<PathBuf>>>,
     /// `private_role_vars`: variables of roles are not for tasks outside unless they say so.
     pub private_vars: bool,
 }
@@ -107,6 +109,15 @@ pub struct RoleFinder {
 impl RoleFinder {
     /// The folder of a role; `near` is the role that asks for it: its siblings are looked at first.
     pub fn find(&self, name: &str, near: Option<&Role>) -> Option<PathBuf> {
+        let folder = self.look_for(name, near)?;
+        let mut found = self.found.write().unwrap_or_else(PoisonError::into_inner);
+        if !found.contains(&folder) {
+            found.push(folder.clone());
+        }
+        Some(folder)
+    }
+
+    fn look_for(&self, name: &str, near: Option<&Role>) -> Option<PathBuf> {
         let path = Path::new(name);
         if name.contains('/') && path.is_dir() {
             return path.canonicalize().ok();

@@ -1,4 +1,4 @@
-//! Where the file of a module is: as ansible-core searches, beside the task's role and playbook, then in the configured folders; a
+//! Where the file of a module is, as ansible-core searches: beside playbooks, in roles that came so far, in the configured folders; a
 //! collection's under its full name, or its short one where `collections` names it.
 
 use std::path::{Path, PathBuf};
@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::engine::actions;
 use crate::engine::keywords::list_of;
-use crate::engine::state::Run;
+use crate::engine::state::{Run, read};
 use crate::language::Task;
 use crate::modules;
 
@@ -19,20 +19,17 @@ pub fn find(run: &Run, task: &Task) -> Option<CustomModule> {
     if actions::NAMES.contains(&task.short_action()) || name.contains("{{") {
         return None;
     }
-    let folders = folders(run, task);
-    let key = format!("{name} {folders:?} {:?}", collections(task));
+    let (roles, collections) = (read(&run.roles.found), collections(task));
+    let key = format!("{name} {collections:?} {}", roles.len());
     run.library.remembered(key, || {
         if !bare.contains('.') {
-            let own = in_folders(&folders, bare, &folders);
-            // What stands beside the playbook is meant, even where Hostler has one of that name.
+            let folders = folders(run, &roles);
+            let own = in_folders(&folders, bare);
+            // What the project brings is meant, even where Hostler has one of that name.
             if own.is_some() || modules::find(bare).is_some() {
                 return own;
             }
-            return collections(task)
-                .iter()
-                .find_map(|collection| of_collection(run, collection, bare))
-                .or_else(|| in_folders(&role_libraries(run), bare, &folders))
-                .or_else(|| of_ansible(run, bare));
+            return collections.iter().find_map(|collection| of_collection(run, collection, bare)).or_else(|| of_ansible(run, bare));
         }
         if modules::find(name).is_some() {
             return None;
@@ -46,25 +43,10 @@ pub fn find(run: &Run, task: &Task) -> Option<CustomModule> {
     })
 }
 
-/// The folders beside which `library` and `module_utils` are, innermost first.
-fn folders(run: &Run, task: &Task) -> Vec<PathBuf> {
-    let roles = task.scope.chain().filter_map(|scope| scope.role.as_ref()).map(|role| role.path.clone());
-    let mut found: Vec<PathBuf> = Vec::new();
-    for folder in roles.chain(run.playbook_folders.iter().cloned()) {
-        if !found.contains(&folder) {
-            found.push(folder);
-        }
-    }
-    let configured = run.request.settings.library.iter().cloned();
-    found.into_iter().map(|folder| folder.join("library")).chain(configured).collect()
-}
-
-/// `library` of any role near: a role may bring modules for others.
-fn role_libraries(run: &Run) -> Vec<PathBuf> {
-    let entries = run.roles.folders.iter().filter_map(|folder| std::fs::read_dir(folder).ok()).flatten().flatten();
-    let mut found: Vec<PathBuf> = entries.map(|entry| entry.path().join("library")).filter(|folder| folder.is_dir()).collect();
-    found.sort();
-    found
+/// The folders of modules, the first one wins: of playbooks, of roles in the order they came, those that are set.
+fn folders(run: &Run, roles: &[PathBuf]) -> Vec<PathBuf> {
+    let beside = run.playbook_folders.iter().chain(roles).map(|folder| folder.join("library"));
+    beside.chain(run.request.settings.library.iter().cloned()).filter(|folder| folder.is_dir()).collect()
 }
 
 /// Collections whose modules may be named by their short names here: the role's own, those that its `meta` lists, then those of the task.
@@ -102,11 +84,11 @@ fn of_ansible(run: &Run, module: &str) -> Option<CustomModule> {
     Some(CustomModule { path, collection: None, utils: Vec::new() })
 }
 
-fn in_folders(libraries: &[PathBuf], name: &str, near: &[PathBuf]) -> Option<CustomModule> {
+fn in_folders(libraries: &[PathBuf], name: &str) -> Option<CustomModule> {
     let path = libraries.iter().find_map(|folder| module_in(folder, name))?;
-    let beside = |library: &PathBuf| library.parent().map(|folder| folder.join("module_utils"));
-    let own = path.parent().map(Path::to_owned);
-    let utils = own.iter().chain(near).filter_map(beside).filter(|folder| folder.is_dir()).collect();
+    let beside = |library: &Path| library.parent().map(|folder| folder.join("module_utils"));
+    let folders = path.parent().into_iter().chain(libraries.iter().map(PathBuf::as_path));
+    let utils = folders.filter_map(beside).filter(|folder| folder.is_dir()).collect();
     Some(CustomModule { path, collection: None, utils })
 }
 
