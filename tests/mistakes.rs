@@ -118,7 +118,7 @@ fn a_wrong_vault_password_is_told_before_any_host_is_touched() {
         ),
     );
     let (code, said) = run_with(folder.path(), &["--vault-password-file", "wrong"]);
-    assert_eq!(code, 4, "{said}");
+    assert_eq!(code, 1, "{said}");
     for file in files {
         assert!(said.contains(&format!("{file}:1:1")), "{file}: {said}");
     }

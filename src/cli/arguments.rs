@@ -213,9 +213,7 @@ impl TaskArgs {
     /// The vault passwords, asked for or read; and warnings about sources that gave none.
     pub fn vault(&self, settings: &Settings) -> Result<(Secrets, Vec<Diagnostic>), Failed> {
         let mut files = self.vault_password_file.clone();
-        if files.is_empty() {
-            files.extend(settings.vault_password_file.iter().map(|path| path.to_string_lossy().into_owned()));
-        }
+        files.extend(settings.vault_password_file.iter().map(|path| path.to_string_lossy().into_owned()));
         let sources = SecretSources {
             ids: settings.vault_identity_list.iter().chain(&self.vault_id).cloned().collect(),
             password_files: files,

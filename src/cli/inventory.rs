@@ -78,7 +78,9 @@ pub fn run(args: InventoryArgs) -> Outcome {
     let secrets = secrets(&args.vault.sources(&settings))?;
     let controller = Arc::new(controller(&secrets, &environment));
     let sources = sources(&args.inventory, &settings, &environment);
-    let loaded = inventories::load(&sources, &settings, &secrets, &Templar::new(), &controller)?;
+    let extra = extra(&args.extra_vars, &environment, &secrets)?;
+    let named = extra.iter().map(|(name, node)| (Arc::from(name.to_key().to_string()), node.clone())).collect();
+    let loaded = inventories::load(&sources, &settings, &secrets, &Templar::new(), &controller, &named)?;
     warn(&loaded.warnings);
     let folder = args.playbook_dir.clone().map(|folder| environment.directory.join(folder));
     let view = View {
@@ -86,7 +88,7 @@ pub fn run(args: InventoryArgs) -> Outcome {
         folders: vec![folder.clone().unwrap_or_else(|| environment.directory.clone())],
         folders_named: folder.into_iter().collect(),
         is_export: args.export || settings.inventory_export,
-        extra: extra(&args.extra_vars, &environment, &secrets)?,
+        extra,
         secrets: &secrets,
         shows_variables: args.vars,
     };

@@ -7,9 +7,9 @@ use std::process::Command;
 use clap::{Args, Subcommand};
 use zeroize::Zeroizing;
 
-use crate::base::{Diagnostic, Secret};
+use crate::base::Diagnostic;
 use crate::engine::Settings;
-use crate::vault::{SecretSources, Secrets, VaultError, encrypt, files, gather};
+use crate::vault::{Seal, SecretSources, Secrets, VaultError, files, gather};
 
 use super::environment::Environment;
 use super::failure::{Failed, Outcome, print, warn};
@@ -205,7 +205,7 @@ impl Call {
         secrets(&SecretSources { ask_if_none: true, ..options.sources(&self.settings) })
     }
 
-    fn to_write(&self, with: &Encryption, sources: SecretSources) -> Result<(String, Secret), Failed> {
+    fn to_write(&self, with: &Encryption, sources: SecretSources) -> Result<Seal, Failed> {
         let secrets = secrets(&SecretSources { ask_if_none: true, is_new: true, ..sources })?;
         let wanted = with.encrypt_vault_id.as_deref().or(self.settings.vault_encrypt_identity.as_deref());
         if secrets.len() > 1 && wanted.is_none() {
@@ -215,12 +215,12 @@ impl Call {
             )));
         }
         let (id, secret) = secrets.to_encrypt_with(wanted).map_err(failed)?;
-        Ok((id.to_owned(), secret.clone()))
+        Ok(Seal { secret: secret.clone(), id: Some(id.to_owned()), salt: self.settings.vault_encrypt_salt.clone() })
     }
 
     fn create(&self, file: &Path, with: &Encryption, options: &VaultOptions) -> Outcome {
-        let (id, secret) = self.to_write(with, options.sources(&self.settings))?;
-        files::create_file(file, &secret, Some(&id), &mut |scratch| self.editor(scratch)).map_err(failed)?;
+        let seal = self.to_write(with, options.sources(&self.settings))?;
+        files::create_file(file, &seal, &mut |scratch| self.editor(scratch)).map_err(failed)?;
         Ok(0)
     }
 
@@ -256,9 +256,9 @@ impl Call {
 
     fn encrypt(&self, paths: Vec<PathBuf>, output: Option<&Path>, with: &Encryption, options: &VaultOptions) -> Outcome {
         let paths = inputs(paths, output)?;
-        let (id, secret) = self.to_write(with, options.sources(&self.settings))?;
+        let seal = self.to_write(with, options.sources(&self.settings))?;
         for path in &paths {
-            files::encrypt_file(path, output, &secret, Some(&id)).map_err(failed)?;
+            files::encrypt_file(path, output, &seal).map_err(failed)?;
         }
         say_done("Encryption")
     }
@@ -277,9 +277,9 @@ impl Call {
         let wanted = with.encrypt_vault_id.is_some() || self.settings.vault_encrypt_identity.is_some();
         let known = self.settings.vault_identity_list.iter().filter(|_| wanted).cloned();
         let new = SecretSources { ids: known.chain(id).collect(), password_files: file.into_iter().collect(), ..SecretSources::default() };
-        let (id, secret) = self.to_write(with, new)?;
+        let seal = self.to_write(with, new)?;
         for path in paths {
-            files::rekey_file(path, &old, &secret, Some(&id)).map_err(failed)?;
+            files::rekey_file(path, &old, &seal).map_err(failed)?;
         }
         say("Rekey successful");
         Ok(0)
@@ -290,11 +290,11 @@ impl Call {
         if args.prompt && reads_stdin {
             return Err(Failed::option("`--prompt` and standard input exclude each other"));
         }
-        let (id, secret) = self.to_write(&args.with, args.sources.sources(&self.settings))?;
+        let seal = self.to_write(&args.with, args.sources.sources(&self.settings))?;
         let texts = texts(args, reads_stdin)?;
         let mut output = Zeroizing::new(String::new());
         for (index, text) in texts.iter().enumerate() {
-            let sealed = encrypt(text.plain.as_bytes(), &secret, Some(&id)).map_err(failed)?;
+            let sealed = seal.encrypt(text.plain.as_bytes()).map_err(failed)?;
             let block = yaml_block(text.name.as_deref(), &sealed);
             if texts.len() > 1 {
                 say(&heading(index + 1, text));
@@ -386,11 +386,11 @@ fn yaml_block(name: Option<&str>, sealed: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::NodeKind;
+    use crate::base::{NodeKind, Secret};
 
     #[test]
     fn a_text_is_printed_as_yaml_that_reads_back() {
-        let sealed = encrypt(b"s3cret", &Secret::new("pw"), None).expect("encrypts");
+        let sealed = crate::vault::encrypt(b"s3cret", &Secret::new("pw"), None).expect("encrypts");
         let (node, _) = crate::yaml::load_one(&yaml_block(Some("token"), &sealed), "f").expect("is YAML");
         let Some(NodeKind::Vault(text)) = node.get("token").map(|node| &node.kind) else { panic!("{node:?}") };
         let mut secrets = Secrets::default();

@@ -19,8 +19,9 @@ pub fn load(
     secrets: &Secrets,
     templar: &Templar,
     controller: &Arc<Controller>,
+    extra: &inventory::Variables,
 ) -> Result<Loaded, Diagnostic> {
-    let expressions = PluginExpressions { templar, controller };
+    let expressions = PluginExpressions { templar, controller, extra };
     let context = LoadContext {
         secrets: secrets.clone(),
         enabled: settings.inventory_enabled.clone(),
@@ -44,6 +45,7 @@ pub fn load(
 struct PluginExpressions<'a> {
     templar: &'a Templar,
     controller: &'a Arc<Controller>,
+    extra: &'a inventory::Variables,
 }
 
 impl PluginExpressions<'_> {
@@ -59,6 +61,10 @@ impl Expressions for PluginExpressions<'_> {
 
     fn render(&self, source: &Node, variables: &inventory::Variables) -> Result<Value, Diagnostic> {
         Ok(self.templar.render(source, &self.context(variables))?)
+    }
+
+    fn extra_variables(&self) -> &inventory::Variables {
+        self.extra
     }
 }
 
@@ -95,7 +101,8 @@ mod tests {
             ),
         ];
         let settings = Settings::new(folder.path());
-        let loaded = load(&sources, &settings, &Secrets::default(), &Templar::new(), &Arc::default()).expect("loads");
+        let loaded =
+            load(&sources, &settings, &Secrets::default(), &Templar::new(), &Arc::default(), &inventory::Variables::new()).expect("loads");
         assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings);
         let host = loaded.inventory.host("w1").expect("is there");
         assert_eq!(host.variables["label"].as_str(), Some("debian"));

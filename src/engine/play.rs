@@ -278,9 +278,13 @@ fn vars_file(run: &Run, scope: &HostScope, node: &Node) -> Result<Option<Vars>> 
         return Err(Diagnostic::error(message).at(&node.span));
     };
     let content = run.loader.load(&path, Some(&node.span))?;
-    match content.as_map() {
-        Some(entries) => Ok(Some(entries.iter().map(|(key, value)| (Arc::from(key.to_key().to_string()), value.clone())).collect())),
-        None if content.is_null() => Ok(None),
-        None => Err(Diagnostic::error(format!("a file of variables is a mapping, not {}", content.type_name())).at(&content.span)),
+    // A list of mappings is accepted as well.
+    let mut vars = Vars::new();
+    for part in list_of(&content) {
+        let Some(entries) = part.as_map() else {
+            return Err(Diagnostic::error(format!("a file of variables is a mapping, not {}", content.type_name())).at(&content.span));
+        };
+        vars.extend(entries.iter().map(|(key, value)| (Arc::from(key.to_key().to_string()), value.clone())));
     }
+    Ok((!content.is_null()).then_some(vars))
 }

@@ -143,6 +143,8 @@ settings! {
     ask_pass: bool = "false", "DEFAULT_ASK_PASS", ["ANSIBLE_ASK_PASS"], ["defaults:ask_pass"];
     /// Ask for the vault password.
     ask_vault_pass: bool = "false", "DEFAULT_ASK_VAULT_PASS", ["ANSIBLE_ASK_VAULT_PASS"], ["defaults:ask_vault_pass"];
+    /// Say what the run does by itself, such as running notified handlers.
+    debug: bool = "false", "DEFAULT_DEBUG", ["ANSIBLE_DEBUG"], ["defaults:debug"];
     /// The shell of `raw` and of `shell` where the task names none.
     executable: String = "/bin/sh", "DEFAULT_EXECUTABLE", ["ANSIBLE_EXECUTABLE"], ["defaults:executable"];
     /// Run the notified handlers of a host though one of its tasks failed.
@@ -163,6 +165,8 @@ settings! {
     interpreter_python: String = "auto", "INTERPRETER_PYTHON", ["ANSIBLE_PYTHON_INTERPRETER"], ["defaults:interpreter_python"];
     /// Where modules are looked for, after the `library` of roles and playbooks.
     library: Vec<PathBuf> = "~/.ansible/plugins/modules:/usr/share/ansible/plugins/modules", "DEFAULT_MODULE_PATH", ["ANSIBLE_LIBRARY"], ["defaults:library"];
+    /// Whether `ansible` shows its one task in the look that is set.
+    load_callback_plugins: bool = "false", "DEFAULT_LOAD_CALLBACK_PLUGINS", ["ANSIBLE_LOAD_CALLBACK_PLUGINS"], ["defaults:bin_ansible_callbacks"];
     /// A file that gets a copy of the output.
     log_path: Option<PathBuf> = "", "DEFAULT_LOG_PATH", ["ANSIBLE_LOG_PATH"], ["defaults:log_path"];
     /// What the log says beside what is shown: as the number of `-v`.
@@ -263,6 +267,8 @@ settings! {
     inventory_export: bool = "false", "INVENTORY_EXPORT", ["ANSIBLE_INVENTORY_EXPORT"], ["inventory:export"];
     /// Warn when none of the inventories can be read.
     inventory_unparsed_warning: bool = "true", "INVENTORY_UNPARSED_WARNING", ["ANSIBLE_INVENTORY_UNPARSED_WARNING"], ["inventory:inventory_unparsed_warning"];
+    /// A salt for encryption that is the same each time: the texts are then the same too, which whoever sees them can tell.
+    vault_encrypt_salt: Option<String> = "", "VAULT_ENCRYPT_SALT", ["ANSIBLE_VAULT_ENCRYPT_SALT"], ["defaults:vault_encrypt_salt"];
     /// What becomes of characters in group names that names of variables cannot have.
     transform_invalid_group_chars: GroupCharacters = "never", "TRANSFORM_INVALID_GROUP_CHARS", ["ANSIBLE_TRANSFORM_INVALID_GROUP_CHARS"], ["defaults:force_valid_group_names"];
     /// The editor for files of secrets.

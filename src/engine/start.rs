@@ -127,15 +127,15 @@ struct Refusal {
 }
 
 fn prepare(request: RunRequest, journal: &Journal) -> Result<(Arc<Run>, Vec<Playbook>), Refusal> {
-    let one = |diagnostic: Diagnostic| Refusal { code: code::PARSER, findings: vec![diagnostic], warned: 0 };
     let templar = Templar::new();
     let folders = playbook_folders(&request);
     let roles = role_finder(&request, &folders);
     let library = Arc::new(Library::default());
     let controller = Arc::new(controller(&request, plugins(&request, &folders, &roles, library.clone())));
     let loader = loader(&request);
-    let inventory = load_inventory(&request, &templar, &controller, journal).map_err(one)?;
+    let one = |diagnostic: Diagnostic| Refusal { code: unreadable(&loader), findings: vec![diagnostic], warned: 0 };
     let extra_vars = Arc::new(extra_vars(&request, &loader).map_err(one)?);
+    let inventory = load_inventory(&request, &templar, &controller, journal, &extra_vars).map_err(one)?;
     let cache = cache_folder();
     let blobs = BlobStore::default();
     let run = Arc::new(Run {
@@ -294,15 +294,16 @@ fn load_inventory(
     templar: &Templar,
     controller: &Arc<Controller>,
     journal: &Journal,
+    extra_vars: &Vars,
 ) -> Result<Inventory, Diagnostic> {
-    let loaded = inventories::load(&request.inventory, &request.settings, &request.vault, templar, controller)?;
+    let loaded = inventories::load(&request.inventory, &request.settings, &request.vault, templar, controller, extra_vars)?;
     loaded.warnings.into_iter().for_each(|warning| journal.event(Event::warning(warning)));
     Ok(loaded.inventory)
 }
 
 /// Reads the inventory again; hosts keep what they have learned.
 pub fn refresh_inventory(run: &Run) -> Result<(), Diagnostic> {
-    let mut fresh = load_inventory(&run.request, &run.templar, &run.controller, &run.journal)?;
+    let mut fresh = load_inventory(&run.request, &run.templar, &run.controller, &run.journal, &run.extra_vars)?;
     for addition in lock(&run.additions).iter() {
         // A host that is no longer there joins no group.
         addition.apply(&mut fresh).unwrap_or_default();
@@ -366,6 +367,11 @@ fn cache_folder() -> PathBuf {
     own.unwrap_or_else(home).join("hostler")
 }
 
+/// The exit code when something cannot be read: a password that is wrong is no mistake in what was written.
+fn unreadable(loader: &Loader) -> u8 {
+    if loader.met_closed_vault() { code::ERROR } else { code::PARSER }
+}
+
 /// All plays of all playbooks; everything that is wrong with them at once.
 fn read_playbooks(run: &Arc<Run>) -> Result<Vec<Playbook>, Refusal> {
     let render = |node: &Node, scope: &Arc<Scope>| hostless::render_static(run, node, scope);
@@ -396,5 +402,5 @@ fn read_playbooks(run: &Arc<Run>) -> Result<Vec<Playbook>, Refusal> {
     let (errors, warnings): (Vec<_>, Vec<_>) = findings.into_iter().partition(Diagnostic::is_error);
     let warned = warnings.len();
     warnings.into_iter().for_each(|warning| run.warn(warning));
-    if errors.is_empty() { Ok(playbooks) } else { Err(Refusal { code: code::PARSER, findings: errors, warned }) }
+    if errors.is_empty() { Ok(playbooks) } else { Err(Refusal { code: unreadable(&run.loader), findings: errors, warned }) }
 }

@@ -8,6 +8,9 @@ use super::error::InventoryError;
 
 const MOST_HOSTS: usize = 65_536;
 
+/// What is wrong with a range that counts through nothing.
+pub(super) const NOT_COUNTABLE: &str = "must be of numbers or single letters";
+
 const NUMBERS: &str = r"\[[0-9]+:[0-9]+(?::[0-9]+)?\]";
 const HEX_NUMBERS: &str = r"\[[0-9a-f]+:[0-9a-f]+(?::[0-9]+)?\]";
 const LETTERS: &str = r"\[(?:[a-z]:[a-z]|[0-9]+:[0-9]+)(?::[0-9]+)?\]";
@@ -103,7 +106,7 @@ fn items(range: &str) -> Result<Vec<String>, &'static str> {
     };
     let begin = if begin.is_empty() { "0" } else { begin };
     if end.is_empty() {
-        return Err("has no end");
+        return Err("has no end: host range must specify end value");
     }
     let width = if begin.starts_with('0') && begin.len() > 1 { begin.len() } else { 0 };
     if width > 0 && width != end.len() {
@@ -117,7 +120,7 @@ fn items(range: &str) -> Result<Vec<String>, &'static str> {
         }
         return Ok(letters[first..=last].iter().step_by(step).map(char::to_string).collect());
     }
-    let number = |text: &str| text.parse::<u64>().map_err(|_| "must be of numbers or single letters");
+    let number = |text: &str| text.parse::<u64>().map_err(|_| NOT_COUNTABLE);
     let (first, last) = (number(begin)?, number(end)?);
     Ok((first..=last).step_by(step).take(MOST_HOSTS + 1).map(|number| format!("{number:0width$}")).collect())
 }

@@ -17,6 +17,7 @@ pub(super) fn read(inventory: &mut Inventory, config: &Node, expressions: &dyn E
         is_strict,
         leading_separator: flag("leading_separator", true),
         use_files: flag("use_vars_plugins", false),
+        use_extra: flag("use_extra_vars", false),
     };
     let hosts: Vec<String> = inventory.hosts().map(|host| host.name.to_string()).collect();
     for host in &hosts {
@@ -36,6 +37,8 @@ struct Constructed<'a> {
     leading_separator: bool,
     /// Whether `group_vars` and `host_vars` files count.
     use_files: bool,
+    /// Whether the variables of `-e` count, above all others.
+    use_extra: bool,
 }
 
 impl Constructed<'_> {
@@ -45,6 +48,10 @@ impl Constructed<'_> {
             for layer in inventory.layers(host, &[])? {
                 variables.extend(layer.variables.iter().map(|(name, node)| (name.clone(), node.clone())));
             }
+        }
+        if self.use_extra {
+            let extra = self.expressions.extra_variables();
+            variables.extend(extra.iter().map(|(name, node)| (name.clone(), node.clone())));
         }
         Ok(variables)
     }

@@ -17,4 +17,7 @@ pub trait Expressions {
     /// # Errors
     /// As for [`Expressions::evaluate`].
     fn render(&self, source: &Node, variables: &Variables) -> Result<Value, Diagnostic>;
+
+    /// What `-e` gives: plugin files see it when they ask for it.
+    fn extra_variables(&self) -> &Variables;
 }

@@ -11,6 +11,7 @@ use crate::vault::Secrets;
 use crate::yaml;
 
 use super::data::Inventory;
+use super::error::InventoryError;
 use super::expressions::Expressions;
 use super::files::{ENDINGS, VarsFiles, read_text};
 use super::layers::folder_of;
@@ -118,7 +119,7 @@ impl Inventory {
                 .unwrap_or_else(|| Diagnostic::error("no inventory was given"))
                 .help("`-i` names an inventory"));
         } else if context.warn_when_unparsed {
-            loader.warnings.push(Diagnostic::warning("no inventory was parsed, only implicit localhost is available"));
+            loader.warnings.push(Diagnostic::warning("No inventory was parsed, only implicit localhost is available"));
         }
         loader.check_names();
         Ok(Loaded { inventory: loader.inventory, warnings: loader.warnings, is_parsed })
@@ -178,8 +179,9 @@ impl Loader<'_, '_> {
             match self.try_reader(reader.rsplit('.').next().unwrap_or(reader), source) {
                 None => {}
                 Some(Ok(())) => return Ok(true),
-                Some(Err(failure)) => {
+                Some(Err(mut failure)) => {
                     self.inventory = before;
+                    failure.message = format!("Failed to parse inventory with '{reader}' plugin: {}", failure.message);
                     failures.push(failure);
                 }
             }
@@ -226,7 +228,15 @@ impl Loader<'_, '_> {
         let span = Span::origin("<command line>");
         for name in source.split(',').map(str::trim).filter(|name| !name.is_empty()) {
             let (hosts, port) = if with_ranges {
-                address::expand(name).map_err(|error| error.at(&span))?
+                match address::expand(name) {
+                    Ok(expanded) => expanded,
+                    Err(error @ InventoryError::Range { problem: address::NOT_COUNTABLE, .. }) => return Err(error.at(&span)),
+                    Err(error) => {
+                        let message = format!("Unable to parse address from hostname, leaving unchanged: {error}");
+                        self.warnings.push(Diagnostic::warning(message));
+                        (vec![name.to_owned()], None)
+                    }
+                }
             } else {
                 let (host, port) = address::split_port(name).ok().filter(|(host, _)| !host.contains('[')).unwrap_or((name, None));
                 (vec![host.to_owned()], port)

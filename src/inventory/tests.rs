@@ -232,7 +232,7 @@ fn layers_come_weakest_first_and_files_may_be_folders_or_encrypted() {
     assert_eq!(variables(&inventory, "w1").text("secret"), Some("s3cret"));
     let locked = site.load(&["inv/hosts"]).inventory;
     let error = locked.layers("w1", &[]).expect_err("stays closed");
-    assert!(error.to_string().contains("web.yml:1:1") && error.to_string().contains("no vault password is given"), "{error}");
+    assert!(error.to_string().contains("web.yml:1:1") && error.to_string().contains("no vault secrets found"), "{error}");
     assert_eq!(locked.check_files(&[]).len(), 1);
 }
 
@@ -314,8 +314,9 @@ fn a_run_adds_hosts_and_groups() {
     assert!(inventory.add_dynamic_group("nobody", "g", &[], &span).is_err());
 }
 
-/// Stands in for the template engine: an expression is the name of a variable, a template `{{ name }}` too.
-struct Names;
+/// Stands in for the template engine: an expression is the name of a variable, a template `{{ name }}` too. Holds what `-e` gives.
+#[derive(Default)]
+struct Names(Variables);
 
 impl Expressions for Names {
     fn evaluate(&self, expression: &str, origin: &Node, variables: &Variables) -> Result<Value, Diagnostic> {
@@ -332,6 +333,34 @@ impl Expressions for Names {
         }
         Ok(text.into())
     }
+
+    fn extra_variables(&self) -> &Variables {
+        &self.0
+    }
+}
+
+#[test]
+fn a_range_without_an_end_is_a_name_that_is_told_of() {
+    let context = LoadContext { enabled: vec!["advanced_host_list".into()], ..LoadContext::default() };
+    let load = |source: &str| Inventory::load(&[source.to_owned()], &context).expect("loads");
+    let loaded = load("w[1:2],w[3:],");
+    assert_eq!(matching(&loaded.inventory, "ungrouped"), "w1 w2 w[3:]");
+    assert!(loaded.warnings[0].message.starts_with("Unable to parse address from hostname, leaving unchanged: "), "{:?}", loaded.warnings);
+    assert!(load("w[1:j],").warnings[0].to_string().contains("Failed to parse inventory with 'advanced_host_list' plugin: "));
+}
+
+#[test]
+fn a_plugin_file_that_asks_for_them_sees_the_variables_of_the_command_line() {
+    let plugin = |asks: bool| format!("plugin: constructed\nuse_extra_vars: {asks}\ncompose: {{label: os, own: given}}\n");
+    let site = Site::new(&[("1-hosts", "w1 os=debian\n"), ("asks.yml", &plugin(true)), ("asks_not.yml", &plugin(false))]);
+    let given = |text: &str| Node::data(Span::origin("<-e>"), text.into());
+    let names = Names([("os".into(), given("arch")), ("given".into(), given("yes"))].into_iter().collect());
+    let context = LoadContext { expressions: Some(&names), ..LoadContext::default() };
+    for (file, label, own) in [("asks.yml", "arch", Some("yes")), ("asks_not.yml", "debian", None)] {
+        let loaded = site.load_with(&["1-hosts", file], &context);
+        let found = variables(&loaded.inventory, "w1");
+        assert_eq!((found.text("label"), found.text("own")), (Some(label), own), "{file}");
+    }
 }
 
 #[test]
@@ -347,7 +376,7 @@ fn plugin_files_make_groups_of_what_hosts_have() {
             "plugin: generator\nlayers: {env: [dev, prod], app: [web]}\nhosts:\n  name: '{{ app }}-{{ env }}'\n  parents:\n    - name: '{{ env }}'\n      vars: {stage: '{{ env }}'}\n      parents: [{name: stages}]\n",
         ),
     ]);
-    let context = LoadContext { expressions: Some(&Names), ..LoadContext::default() };
+    let context = LoadContext { expressions: Some(&Names::default()), ..LoadContext::default() };
     let loaded = site.load_with(&["1-hosts", "2-constructed.yml", "3-generator.yml"], &context);
     let inventory = &loaded.inventory;
     assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings);

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::io::Read;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::base::{Diagnostic, Node, Span};
@@ -20,6 +21,7 @@ pub struct Loader {
     unvault: Unvault,
     parsed: Arc<Mutex<HashMap<Arc<str>, Node>>>,
     warnings: Arc<Mutex<Vec<Diagnostic>>>,
+    met_closed_vault: Arc<AtomicBool>,
     duplicate_keys: DuplicateKeys,
 }
 
@@ -34,7 +36,7 @@ pub enum DuplicateKeys {
 
 impl Loader {
     pub fn new(unvault: Unvault, duplicate_keys: DuplicateKeys) -> Self {
-        Loader { unvault, parsed: Arc::default(), warnings: Arc::default(), duplicate_keys }
+        Loader { unvault, parsed: Arc::default(), warnings: Arc::default(), met_closed_vault: Arc::default(), duplicate_keys }
     }
 
     /// Whether a file is encrypted as a whole.
@@ -82,9 +84,17 @@ impl Loader {
         })?;
         let text = String::from_utf8(bytes).map_err(|_| at(Diagnostic::error(format!("`{}` is not UTF-8 text", path.display()))))?;
         match text.starts_with(VAULT) {
-            true => (self.unvault)(&text).map_err(|diagnostic| diagnostic.at(&Span::of_file(path))),
+            true => (self.unvault)(&text).map_err(|diagnostic| {
+                self.met_closed_vault.store(true, Ordering::Relaxed);
+                diagnostic.at(&Span::of_file(path))
+            }),
             false => Ok(text),
         }
+    }
+
+    /// Whether an encrypted file could not be opened: that is no mistake of the file's, and has an exit code of its own.
+    pub fn met_closed_vault(&self) -> bool {
+        self.met_closed_vault.load(Ordering::Relaxed)
     }
 
     /// Warnings of all files read so far; each is given once.

@@ -44,7 +44,10 @@ pub(super) struct Sealed {
 impl Sealed {
     pub(super) fn parse(body: &str) -> Result<Sealed, VaultError> {
         let unhex = |text: &[u8]| {
-            hex::decode(text).map_err(|_| VaultError::Damaged("a line holds something else than hexadecimal digits, or a digit is missing"))
+            hex::decode(text).map_err(|error| match error {
+                hex::FromHexError::OddLength => VaultError::Damaged("Vault format unhexlify error: Odd-length string"),
+                _ => VaultError::Damaged("Vault format unhexlify error: Non-hexadecimal digit found"),
+            })
         };
         let outer = unhex(body.as_bytes())?;
         let mut parts = outer.splitn(3, |byte| *byte == b'\n');

@@ -10,11 +10,11 @@ pub enum VaultError {
     Damaged(&'static str),
     #[error("the vault cipher `{0}` is not supported: only AES256 is")]
     Cipher(String),
-    #[error("no vault password is given, and this is encrypted with the vault id `{0}`")]
+    #[error("Attempting to decrypt but no vault secrets found: this is encrypted with the vault id `{0}`")]
     NoSecrets(String),
     #[error("the vault id `{wanted}` is not among the ids given ({}), and only a matching id may open it", list(.known))]
     NoMatch { wanted: String, known: Vec<String> },
-    #[error("no vault password fits: this is encrypted with the vault id `{wanted}`, tried were {}", list(.tried))]
+    #[error("Decryption failed (no vault secrets were found that could decrypt): this is encrypted with the vault id `{wanted}`, tried were {}", list(.tried))]
     Wrong { wanted: String, tried: Vec<String> },
     #[error("the input is encrypted already")]
     AlreadyEncrypted,

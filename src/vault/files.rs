@@ -9,11 +9,9 @@ use std::path::{Path, PathBuf};
 use rand::RngCore;
 use zeroize::Zeroizing;
 
-use crate::base::Secret;
-
 use super::envelope::is_vault;
 use super::error::VaultError;
-use super::secrets::{Opened, Secrets, encrypt};
+use super::secrets::{Opened, Seal, Secrets, encrypt};
 
 const PASSES: usize = 3;
 
@@ -81,8 +79,8 @@ pub fn open(path: &Path, secrets: &Secrets) -> Result<Opened, VaultError> {
 ///
 /// # Errors
 /// When it is encrypted already, or cannot be read or written.
-pub fn encrypt_file(path: &Path, output: Option<&Path>, secret: &Secret, id: Option<&str>) -> Result<(), VaultError> {
-    let sealed = encrypt(&read(path)?, secret, id).map_err(|error| failed("encrypt", path, &error))?;
+pub fn encrypt_file(path: &Path, output: Option<&Path>, seal: &Seal) -> Result<(), VaultError> {
+    let sealed = seal.encrypt(&read(path)?).map_err(|error| failed("encrypt", path, &error))?;
     write(output.unwrap_or(path), sealed.as_bytes())
 }
 
@@ -99,16 +97,16 @@ pub fn decrypt_file(path: &Path, output: Option<&Path>, secrets: &Secrets) -> Re
 ///
 /// # Errors
 /// As [`open`], and when it cannot be written.
-pub fn rekey_file(path: &Path, secrets: &Secrets, secret: &Secret, id: Option<&str>) -> Result<(), VaultError> {
+pub fn rekey_file(path: &Path, secrets: &Secrets, seal: &Seal) -> Result<(), VaultError> {
     let plain = Zeroizing::new(open(path, secrets)?.plain);
-    write(path, encrypt(&plain, secret, id)?.as_bytes())
+    write(path, seal.encrypt(&plain)?.as_bytes())
 }
 
 /// Opens a new file in the editor and encrypts what is saved.
 ///
 /// # Errors
 /// When the file is there already, or the editor does not run.
-pub fn create_file(path: &Path, secret: &Secret, id: Option<&str>, editor: &mut Editor) -> Result<(), VaultError> {
+pub fn create_file(path: &Path, seal: &Seal, editor: &mut Editor) -> Result<(), VaultError> {
     if path.exists() {
         return Err(VaultError::File(format!("`{}` is there already: use `edit`", path.display())));
     }
@@ -116,7 +114,7 @@ pub fn create_file(path: &Path, secret: &Secret, id: Option<&str>, editor: &mut 
         fs::create_dir_all(folder).map_err(|error| failed("create", folder, &error))?;
     }
     let plain = edited(path, b"", editor)?;
-    write(path, encrypt(&plain, secret, id)?.as_bytes())
+    write(path, seal.encrypt(&plain)?.as_bytes())
 }
 
 /// Opens an encrypted file in the editor, and encrypts it again with its own id and password if it changed. Says whether it did.
@@ -192,11 +190,25 @@ fn shred(path: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::Secret;
 
     fn secrets() -> Secrets {
         let mut secrets = Secrets::default();
         secrets.add("prod", Secret::new("pw"));
         secrets
+    }
+
+    fn seal(password: &str, id: Option<&str>) -> Seal {
+        Seal { secret: Secret::new(password), id: id.map(str::to_owned), salt: None }
+    }
+
+    #[test]
+    fn the_same_salt_makes_the_same_text() {
+        let salted = Seal { salt: Some("salty".into()), ..seal("pw", None) };
+        let text = salted.encrypt(b"a").expect("encrypts");
+        assert_eq!(salted.encrypt(b"a").expect("encrypts"), text);
+        assert_ne!(seal("pw", None).encrypt(b"a").expect("encrypts"), text);
+        assert_eq!(secrets().decrypt_text(&text).expect("opens"), "a");
     }
 
     #[test]
@@ -205,9 +217,9 @@ mod tests {
         let path = folder.path().join("f.yml");
         fs::write(&path, "a: 1\n").expect("writes");
         fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).expect("sets the mode");
-        encrypt_file(&path, None, &Secret::new("pw"), Some("prod")).expect("encrypts");
+        encrypt_file(&path, None, &seal("pw", Some("prod"))).expect("encrypts");
         assert!(fs::read_to_string(&path).expect("reads").starts_with("$ANSIBLE_VAULT;1.2;AES256;prod\n"));
-        assert!(encrypt_file(&path, None, &Secret::new("pw"), None).is_err(), "twice");
+        assert!(encrypt_file(&path, None, &seal("pw", None)).is_err(), "twice");
         decrypt_file(&path, None, &secrets()).expect("decrypts");
         assert_eq!(fs::read_to_string(&path).expect("reads"), "a: 1\n");
         assert_eq!(fs::metadata(&path).expect("is there").permissions().mode() & 0o777, 0o640);
@@ -219,7 +231,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("f.yml");
         let mut seen = PathBuf::new();
-        create_file(&path, &Secret::new("pw"), Some("prod"), &mut |scratch: &Path| {
+        create_file(&path, &seal("pw", Some("prod")), &mut |scratch: &Path| {
             seen = scratch.to_owned();
             assert_eq!(fs::metadata(scratch)?.permissions().mode() & 0o777, 0o600);
             fs::write(scratch, "one\n")
@@ -232,7 +244,7 @@ mod tests {
         assert!(edit_file(&path, &secrets(), &mut |scratch| fs::write(scratch, "two\n")).expect("edits"));
         let opened = open(&path, &secrets()).expect("opens");
         assert_eq!((opened.plain.as_slice(), opened.id.as_str()), (&b"two\n"[..], "prod"));
-        assert!(create_file(&path, &Secret::new("pw"), None, &mut |_| Ok(())).is_err(), "it is there already");
+        assert!(create_file(&path, &seal("pw", None), &mut |_| Ok(())).is_err(), "it is there already");
     }
 
     #[test]
@@ -241,8 +253,8 @@ mod tests {
         let path = folder.path().join("f.yml");
         write(&path, b"x").expect("writes");
         assert_eq!(fs::metadata(&path).expect("is there").permissions().mode() & 0o777, 0o600);
-        encrypt_file(&path, None, &Secret::new("pw"), None).expect("encrypts");
-        rekey_file(&path, &secrets(), &Secret::new("new"), Some("prod")).expect("rekeys");
+        encrypt_file(&path, None, &seal("pw", None)).expect("encrypts");
+        rekey_file(&path, &secrets(), &seal("new", Some("prod"))).expect("rekeys");
         let error = open(&path, &secrets()).expect_err("the old one is out");
         assert!(error.to_string().contains("f.yml") && error.to_string().contains("`prod`"), "{error}");
     }

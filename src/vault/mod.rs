@@ -10,5 +10,5 @@ mod sources;
 
 pub use envelope::{DEFAULT_ID, MARK, is_vault, vault_id};
 pub use error::VaultError;
-pub use secrets::{Opened, Secrets, encrypt, encrypt_with_salt};
+pub use secrets::{Opened, Seal, Secrets, encrypt, encrypt_with_salt};
 pub use sources::{Prompt, SecretSources, gather};

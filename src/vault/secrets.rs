@@ -1,6 +1,6 @@
 //! The passwords of a run by vault id, and opening and closing vault text with them.
 
-use crate::base::Secret;
+use crate::base::{Secret, Value};
 
 use super::cipher::{self, Sealed};
 use super::envelope;
@@ -52,8 +52,8 @@ impl Secrets {
         };
         found.map(|(id, secret)| (id.as_str(), secret)).ok_or_else(|| match id {
             Some(wanted) => VaultError::Source(format!(
-                "no password was given for the vault id `{wanted}` of `--encrypt-vault-id` (given: {})",
-                self.ids().join(", ")
+                "Did not find a match for --encrypt-vault-id={wanted} in the known vault-ids {}",
+                Value::list(self.ids()).to_repr()
             )),
             None => VaultError::Source("a vault password is needed to encrypt".into()),
         })
@@ -119,6 +119,28 @@ pub fn encrypt_with_salt(plain: &[u8], secret: &Secret, id: Option<&str>, salt: 
     Ok(envelope::seal(&cipher::seal_with(plain, secret.expose().as_bytes(), salt), id))
 }
 
+/// With what something is encrypted.
+#[derive(Clone, Debug)]
+pub struct Seal {
+    pub secret: Secret,
+    pub id: Option<String>,
+    /// `ANSIBLE_VAULT_ENCRYPT_SALT`: what makes the text the same each time.
+    pub salt: Option<String>,
+}
+
+impl Seal {
+    /// Encrypts bytes; format 1.2 with an id, 1.1 without one or with `default`.
+    ///
+    /// # Errors
+    /// When they are vault text already.
+    pub fn encrypt(&self, plain: &[u8]) -> Result<String, VaultError> {
+        match self.salt.as_deref().filter(|salt| !salt.is_empty()) {
+            Some(salt) => encrypt_with_salt(plain, &self.secret, self.id.as_deref(), salt.as_bytes()),
+            None => encrypt(plain, &self.secret, self.id.as_deref()),
+        }
+    }
+}
+
 fn refuse_vault(plain: &[u8]) -> Result<(), VaultError> {
     match std::str::from_utf8(plain).is_ok_and(envelope::is_vault) {
         true => Err(VaultError::AlreadyEncrypted),
@@ -180,7 +202,10 @@ $ANSIBLE_VAULT;1.2;AES256;prod\n\
     fn a_wrong_password_is_told_with_the_ids_that_were_tried() {
         let error = secrets(&[("dev", "a"), ("prod", "b")]).open(FROM_ANSIBLE).expect_err("stays closed");
         assert_eq!(error, VaultError::Wrong { wanted: "prod".into(), tried: vec!["prod".into(), "dev".into()] });
-        assert_eq!(error.to_string(), "no vault password fits: this is encrypted with the vault id `prod`, tried were `prod`, `dev`");
+        assert_eq!(
+            error.to_string(),
+            "Decryption failed (no vault secrets were found that could decrypt): this is encrypted with the vault id `prod`, tried were `prod`, `dev`"
+        );
         assert_eq!(Secrets::default().open(FROM_ANSIBLE).expect_err("stays closed"), VaultError::NoSecrets("prod".into()));
     }
 

@@ -64,7 +64,7 @@ pub fn gather(sources: &SecretSources, prompt: &mut Prompt) -> Result<(Secrets, 
             file => match from_file(file, label, &secrets) {
                 Ok(secret) => Some(secret),
                 Err(failure) => {
-                    failures.push(failure);
+                    failures.push(format!("{} ({id}): {failure}", what_failed(file)));
                     None
                 }
             },
@@ -77,6 +77,14 @@ pub fn gather(sources: &SecretSources, prompt: &mut Prompt) -> Result<(Secrets, 
         return Err(VaultError::Source(failures.join("; ")));
     }
     Ok((secrets, failures.into_iter().map(Diagnostic::warning).collect()))
+}
+
+/// What could not be done with a source, in ansible-core's words.
+fn what_failed(file: &str) -> &'static str {
+    match std::fs::metadata(full_path(file)) {
+        Ok(found) if !found.is_dir() => "Error in vault password file loading",
+        _ => "Error getting vault password file",
+    }
 }
 
 fn ask(id: &str, with_id: bool, is_new: bool, prompt: &mut Prompt) -> Result<Secret, String> {

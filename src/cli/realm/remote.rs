@@ -144,9 +144,7 @@ pub fn vault_secrets(server: &Server) -> Result<crate::vault::Secrets, Failed> {
 
 fn vault(server: &Server, settings: &engine::Settings) -> Result<crate::vault::Secrets, Failed> {
     let mut files = server.inventory.vault_password_file.clone();
-    if files.is_empty() {
-        files.extend(settings.vault_password_file.iter().map(|path| path.to_string_lossy().into_owned()));
-    }
+    files.extend(settings.vault_password_file.iter().map(|path| path.to_string_lossy().into_owned()));
     let sources = SecretSources {
         ids: settings.vault_identity_list.iter().chain(&server.inventory.vault_id).cloned().collect(),
         password_files: files,
