@@ -172,7 +172,8 @@ fn arguments(task: &Task, keywords: &TaskKeywords<'_>, templar: &Templar, contex
             Value::Null => {}
             Value::Str(text) if text.as_ref() == OMIT => {}
             other => {
-                let message = format!("the arguments of `{}` are a mapping, not text such as `{}`", task.action.name, other.to_text());
+                let kind = other.type_name();
+                let message = format!("Finalization of task args for `{full}` failed: Task args must resolve to a `dict` not `{kind}`.");
                 return Err(unprepared(Failing::Task, Diagnostic::error(message).at(&whole.span)));
             }
         }

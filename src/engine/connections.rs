@@ -292,8 +292,5 @@ pub fn seconds(reader: &Reader<'_>, name: &'static str) -> Result<Option<u64>, D
 }
 
 fn expand_home(path: &str) -> String {
-    match (path.strip_prefix("~/"), std::env::var("HOME")) {
-        (Some(rest), Ok(home)) => format!("{home}/{rest}"),
-        _ => path.to_owned(),
-    }
+    crate::system::accounts::with_home(path, std::env::var("HOME").ok().as_deref())
 }

@@ -251,10 +251,23 @@ impl Variables for InTask {
             "ansible_host" | "ansible_ssh_host" => self.0.host.name.clone().into(),
             "ansible_python_interpreter" if crate::inventory::LOCALHOST.contains(&self.0.host.name.as_ref()) => path_text(&python()),
             "ansible_connection" => self.0.run.request.settings.transport.clone().into(),
+            "ansible_user" | "ansible_ssh_user" => self.login()?.into(),
             "ansible_delegated_vars" => return self.delegated(),
             _ => return None,
         };
         Some(Variable::Value(value))
+    }
+
+    fn source(&self, name: &str) -> Option<Node> {
+        match self.get(name)? {
+            Variable::Source(node) => Some(node),
+            // An item of a loop over what the project's own files list.
+            Variable::Value(value) if self.0.locals.contains_key(name) => {
+                let loops = self.0.task.as_ref()?.loops.as_ref().filter(|loops| loops.lookup.is_none())?;
+                self.0.run.templar.item_behind(&loops.items, &value, &self.0.context())
+            }
+            Variable::Value(_) | Variable::Scope(_) => None,
+        }
     }
 
     fn names(&self) -> Vec<String> {
@@ -263,6 +276,13 @@ impl Variables for InTask {
 }
 
 impl InTask {
+    /// The user whom the task, its play or the command line names. One that is a template may ask for this very name, and counts for none.
+    fn login(&self) -> Option<String> {
+        let task = self.0.task.as_ref()?;
+        let named = task.keywords_outermost_first("remote_user").into_iter().rfind(|node| !node.is_null() && !node.is_template());
+        named.map(|node| node.to_value().to_text()).or_else(|| self.0.run.request.settings.remote_user.clone())
+    }
+
     /// `ansible_delegated_vars`: those of the host that the task runs on, where that is another one.
     fn delegated(&self) -> Option<Variable> {
         let task = self.0.task.as_ref()?;

@@ -82,6 +82,17 @@ impl System {
     }
 }
 
+/// `~` and `~user` at the start of a path of this machine's own: what no host is asked for. `own` is the home of who runs this.
+pub fn with_home(path: &str, own: Option<&str>) -> String {
+    let Some(rest) = path.strip_prefix('~') else { return path.to_owned() };
+    let (name, tail) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let home = match name {
+        "" => own.map(str::to_owned),
+        _ => local_user(name).ok().flatten().map(|user| user.home),
+    };
+    home.map_or_else(|| path.to_owned(), |home| format!("{}{tail}", home.trim_end_matches('/')))
+}
+
 fn parse_user(line: &str) -> Option<User> {
     let fields: Vec<&str> = line.split(':').collect();
     let [name, _, uid, gid, comment, home, shell] = fields.as_slice() else { return None };

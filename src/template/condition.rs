@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::base::source::{Style, is_template};
 use crate::base::{Node, NodeKind, Value};
 
-use super::context::{Context, Variable};
+use super::context::Context;
 use super::data::Val;
 use super::fault::{Fault, Outcome};
 use super::scope::Scope;
@@ -17,6 +17,7 @@ pub(crate) fn holds(scope: &Arc<Scope>, node: &Node) -> Outcome<bool> {
         NodeKind::Str(text, style) => (expression(scope, text, *style, node)?, text.trim().to_owned()),
         NodeKind::Null | NodeKind::Data(Value::Null) => return empty(scope),
         NodeKind::Data(Value::Str(text)) if text.trim().is_empty() => return empty(scope),
+        NodeKind::Unsafe(_) | NodeKind::Data(Value::Str(_)) => return Err(untrusted()),
         _ if scope.context.controller.allow_broken_conditionals => (scope.node(node)?, String::new()),
         _ => return Err(Fault::failed("Conditional expressions must be strings.").help("write it as text, such as `x is defined`")),
     };
@@ -34,6 +35,10 @@ fn empty(scope: &Arc<Scope>) -> Outcome<bool> {
     Err(Fault::failed("empty conditional expressions are not allowed"))
 }
 
+fn untrusted() -> Fault {
+    Fault::failed("Encountered untrusted template or expression.")
+}
+
 fn expression(scope: &Arc<Scope>, text: &Arc<str>, style: Style, node: &Node) -> Outcome<Val> {
     let trimmed = text.trim();
     if trimmed.is_empty() {
@@ -47,7 +52,7 @@ fn expression(scope: &Arc<Scope>, text: &Arc<str>, style: Style, node: &Node) ->
         Val::Str(inner) if inner.trim().is_empty() => empty(scope).map(Val::Bool),
         Val::Str(_) => match written_in_project(scope, trimmed, 0) {
             Some(inner) => scope.templar.run_expression(scope, &inner, style, &node.span, true),
-            None => Err(Fault::failed("Encountered untrusted template or expression.").help("write the condition itself, without `{{ }}`")),
+            None => Err(untrusted().help("write the condition itself, without `{{ }}`")),
         },
         other => Ok(other),
     }
@@ -66,9 +71,7 @@ fn written_in_project(scope: &Scope, text: &str, depth: usize) -> Option<Arc<str
 pub(super) fn source_of(context: &Context, text: &str, depth: usize) -> Option<Node> {
     let path = text.trim().strip_prefix("{{")?.strip_suffix("}}")?.trim();
     let mut parts = path.split('.');
-    let Variable::Source(mut node) = context.variables.get(parts.next()?)? else {
-        return None;
-    };
+    let mut node = context.variables.source(parts.next()?)?;
     for part in parts {
         node = node.get(part)?.clone();
     }

@@ -24,6 +24,14 @@ pub enum Variable {
 pub trait Variables: Send + Sync {
     fn get(&self, name: &str) -> Option<Variable>;
 
+    /// How the project's own files have it; `None` for data.
+    fn source(&self, name: &str) -> Option<Node> {
+        match self.get(name)? {
+            Variable::Source(node) => Some(node),
+            Variable::Value(_) | Variable::Scope(_) => None,
+        }
+    }
+
     /// Every name, for `vars | list`, `hostvars.keys()` and "did you mean".
     fn names(&self) -> Vec<String>;
 }

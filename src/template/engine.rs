@@ -137,6 +137,11 @@ impl Templar {
         Ok(plain)
     }
 
+    /// Whether a text is one that came out of vault text: by its address, since others may say the same.
+    pub(crate) fn is_decrypted(&self, text: &Arc<str>) -> bool {
+        self.shared.decrypted.read().unwrap_or_else(|poisoned| poisoned.into_inner()).values().any(|plain| Arc::ptr_eq(plain, text))
+    }
+
     pub(crate) fn code(&self, text: &Arc<str>, mode: &Mode, span: &Span) -> Outcome<Arc<Code>> {
         if let Some(known) =
             self.shared.templates.read().unwrap_or_else(|poisoned| poisoned.into_inner()).get(mode).and_then(|texts| texts.get(text))

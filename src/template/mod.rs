@@ -38,6 +38,7 @@ mod random;
 mod regex;
 mod scope;
 mod tests;
+mod trust;
 
 pub use context::{Beyond, Context, Controller, Decrypt, FileOptions, Permit, ReadSetting, SearchPath, Variable, Variables};
 pub use engine::Templar;

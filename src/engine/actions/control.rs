@@ -5,38 +5,89 @@ use crate::engine::call::Call;
 use crate::engine::keywords::list_of;
 use crate::engine::outcome::Outcome;
 use crate::engine::words::Failing;
+use crate::modules::FromArg;
+use crate::template::OMIT;
 
 /// `debug`: a message, or a variable by its expression.
 pub fn debug(call: &Call<'_>) -> Outcome {
-    let verbosity = call.args.get("verbosity").and_then(Value::as_int).unwrap_or(0);
+    let var = match variable(call) {
+        Ok(var) => var,
+        Err(outcome) => return *outcome,
+    };
+    let message = call.args.get("msg").filter(|message| message.as_str() != Some(OMIT));
+    if message.is_some() && var.is_some() {
+        return call.wrong("msg", "parameters are mutually exclusive: msg|var");
+    }
+    let verbosity = match call.args.get("verbosity").filter(|value| !value.is_null()).map_or(Ok(0), i64::from_arg) {
+        Ok(verbosity) => verbosity,
+        Err(why) => return call.wrong("verbosity", format!("argument 'verbosity' {why}")),
+    };
     if verbosity > i64::from(call.run.request.settings.verbosity) {
         let mut outcome = Outcome::ok([("skipped_reason", Value::from("Verbosity threshold not met."))].into_iter().collect());
         outcome.skipped = true;
         return outcome;
     }
-    let Some(var) = call.source("var") else {
-        let message = call.args.get("msg").cloned().unwrap_or_else(|| "Hello world!".into());
+    let Some(var) = var.filter(|var| !var.is_null() && var.as_str() != Some("")) else {
+        let message = message.cloned().unwrap_or_else(|| "Hello world!".into());
         return Outcome::ok([("msg", message)].into_iter().collect()).always_shown();
     };
-    let (name, value) = match &var.kind {
-        NodeKind::Str(text, _) if !var.is_template() => (text.to_string(), call.run.templar.evaluate(text, &var.span, &call.context)),
-        _ => (var.to_value().to_text(), call.run.templar.render(var, &call.context)),
+    let text = match &var.kind {
+        NodeKind::Str(text, _) => text,
+        NodeKind::Unsafe(_) | NodeKind::Data(Value::Str(_)) => {
+            let message = "Error while resolving `var` expression: Encountered untrusted template or expression.";
+            return Outcome::unprepared(Failing::Task, Diagnostic::error(message).at(&var.span));
+        }
+        _ => {
+            let (kind, value) = (var.to_value().type_name(), var.to_value().to_repr());
+            let why =
+                format!("unable to convert to _check_type_str_no_conversion: '{value}' is not a string and conversion is not allowed");
+            return call.wrong("var", format!("argument 'var' is of type {kind} and we were {why}"));
+        }
     };
-    let value = match value {
-        Ok(value) => value,
+    let (value, warning) = match call.run.templar.evaluate(text, &var.span, &call.context) {
+        Ok(value) if value.as_str() == Some(OMIT) => {
+            let warning = "The result of the `var` expression could not be omitted; a placeholder was used instead.";
+            ("<<Omit>>".into(), Some(warning.to_owned()))
+        }
+        Ok(value) => (value, None),
         Err(error) if error.is_undefined() => {
-            let error: Diagnostic = error.into();
-            format!("<< error 1 - {} >>", crate::engine::words::reason(&error)).into()
+            let why = format!("error 1 - {}", crate::engine::words::reason(&error.into()));
+            (format!("<< {why} >>").into(), Some(format!("Encountered 1 template error.\n{why}")))
         }
         Err(error) => return Outcome::error(error.into()),
     };
-    Outcome::ok([(name, value)].into_iter().collect()).always_shown()
+    let mut outcome = Outcome::ok([(text.to_string(), value)].into_iter().collect()).always_shown();
+    outcome.warnings.extend(warning);
+    outcome
+}
+
+/// The option `var`, from the task or from a mapping that stands for all of its options; `None` when it is omitted.
+fn variable(call: &Call<'_>) -> Result<Option<Node>, Box<Outcome>> {
+    let traced = |node: &Node| {
+        let failing = Failing::Option { action: "ansible.builtin.debug", option: "var" };
+        let rendered = call.run.templar.render_traced(node, &call.context);
+        rendered.map_err(|error| Box::new(Outcome::unprepared(failing, error.into())))
+    };
+    let var = match (call.source("var"), call.args.get("var")) {
+        (Some(node), _) => traced(node)?,
+        (None, Some(value)) => match whole(call).and_then(|whole| whole.get("var").cloned()) {
+            Some(node) => traced(&node)?,
+            None => Node::data(call.span().clone(), value.clone()),
+        },
+        (None, None) => return Ok(None),
+    };
+    Ok((var.to_value().as_str() != Some(OMIT)).then_some(var))
+}
+
+/// The mapping that stands for all options of a task, as the project's own files have it.
+fn whole(call: &Call<'_>) -> Option<Node> {
+    call.run.templar.source_behind(call.task.action.arguments.whole.as_ref()?, &call.context)
 }
 
 /// `assert`: every condition of `that` holds.
 pub fn assert(call: &Call<'_>) -> Outcome {
     let behind = |node: &Node| call.run.templar.source_behind(node, &call.context);
-    let of_whole = || call.task.action.arguments.whole.as_ref().and_then(behind).and_then(|whole| whole.get("that").cloned());
+    let of_whole = || whole(call).and_then(|whole| whole.get("that").cloned());
     let Some(that) = call.source("that").cloned().or_else(of_whole) else {
         return call.wrong("that", "conditional required in \"that\" string");
     };

@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use crate::base::Map;
 use crate::engine::call::Call;
 use crate::engine::outcome::Outcome;
+use crate::system::accounts::with_home;
 use crate::vault;
 
 /// What goes to the host: bytes made here, or a file that is sent as it is, by pieces.
@@ -50,8 +51,8 @@ pub(super) fn find(call: &Call<'_>, kind: &str, src: &str) -> Result<PathBuf, Bo
     if call.scope.rehearsal.as_ref().is_some_and(|unfinished| !unfinished.may_read_files()) {
         return Err(Box::new(Outcome::failed("files are not read yet")));
     }
-    let home = src.strip_prefix("~/").and_then(|rest| std::env::var("HOME").ok().map(|home| format!("{home}/{rest}")));
-    let src = home.as_deref().unwrap_or(src);
+    let home = std::env::var("HOME").ok();
+    let src = &with_home(src, home.as_deref());
     let found = call.context.search.find(kind, Path::new(src));
     found.ok_or_else(|| Box::new(call.wrong("src", not_found(call, kind, src))))
 }

@@ -104,6 +104,7 @@ async fn package(call: &Call<'_>) -> Outcome {
 
 /// Options of the actions that no module declares; other actions check theirs themselves.
 const OPTIONS: &[(&str, &[&str])] = &[
+    ("debug", &["msg", "var", "verbosity"]),
     ("fail", &["msg"]),
     ("group_by", &["key", "parents"]),
     ("pause", &["echo", "minutes", "prompt", "seconds"]),
@@ -136,8 +137,8 @@ fn refused(call: &Call<'_>) -> Option<Outcome> {
     let unknown: Vec<String> = call.args.keys().map(ToString::to_string).filter(|option| !known.contains(&option.as_str())).collect();
     let first = unknown.first()?;
     let message = match short {
-        // ansible-core checks this one as it checks modules.
-        "pause" => {
+        // ansible-core checks these as it checks modules.
+        "pause" | "debug" => {
             let (unknown, known) = (unknown.join(", "), known.join(", "));
             format!("Unsupported parameters for ({name}) module: {unknown}. Supported parameters include: {known}.")
         }

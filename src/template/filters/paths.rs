@@ -79,12 +79,9 @@ fn expand_user(arguments: Arguments, scope: &Arc<Scope>) -> Outcome<Val> {
     Ok(Val::str(with_home(&arguments.bind(["path"])?.text(0)?, scope)))
 }
 
-/// A leading `~` as the home folder of who runs this.
+/// A leading `~` as the home folder of who runs this, `~user` as that of the user.
 pub(crate) fn with_home(path: &str, scope: &Scope) -> String {
-    match (path.strip_prefix('~'), scope.context.controller.environment.get("HOME")) {
-        (Some(rest), Some(home)) if rest.is_empty() || rest.starts_with('/') => format!("{}{rest}", home.trim_end_matches('/')),
-        _ => path.to_owned(),
-    }
+    crate::system::accounts::with_home(path, scope.context.controller.environment.get("HOME").map(AsRef::as_ref))
 }
 
 /// `$NAME` and `${NAME}`; unknown ones stay as they are.

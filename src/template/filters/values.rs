@@ -199,6 +199,10 @@ fn attribute(arguments: Arguments, _: &Arc<Scope>) -> Outcome<Val> {
     {
         return Ok(found);
     }
+    // The pairs that `groupby` gives have names.
+    if matches!(value, Val::Tuple(items) if items.len() == 2) && matches!(name.as_ref(), "grouper" | "list") {
+        return Ok(operate::subscript(value, &Val::str(name.as_ref()))?.unwrap_or(Val::Null));
+    }
     if super::super::methods::exists(value, &name) {
         return Ok(Val::Object(Object::Method(Arc::new((value.clone(), name)))));
     }

@@ -1,11 +1,14 @@
 //! Tests of task results, texts, lists and secrets, as ansible-core adds them.
 
+use std::sync::Arc;
+
 use crate::vault;
 
 use super::super::arguments::Arguments;
 use super::super::containers::Dict;
 use super::super::data::Val;
 use super::super::fault::{Fault, Outcome};
+use super::super::scope::Scope;
 use super::super::{number, operate, regex};
 use super::{Test, seeing_missing, test};
 use crate::base::Key;
@@ -38,7 +41,7 @@ pub(crate) const TESTS: &[Test] = &[
     test("issubset", |arguments, _| subset(arguments, false)),
     test("superset", |arguments, _| subset(arguments, true)),
     test("issuperset", |arguments, _| subset(arguments, true)),
-    seeing_missing("vault_encrypted", |arguments, _| vault_encrypted(arguments)),
+    seeing_missing("vault_encrypted", vault_encrypted),
     test("uri", |arguments, _| uri(arguments, |_, _| true)),
     test("url", |arguments, _| uri(arguments, |scheme, host| !host.is_empty() || scheme == "file")),
     test("urn", |arguments, _| uri(arguments, |scheme, _| scheme == "urn")),
@@ -171,11 +174,11 @@ fn subset(arguments: Arguments, reversed: bool) -> Outcome<bool> {
     Ok(true)
 }
 
-/// Vault text. A variable behind `!vault` is its plain text by the time a test sees it.
-fn vault_encrypted(arguments: Arguments) -> Outcome<bool> {
+/// Vault text, and the plain text that comes out of a variable behind `!vault`.
+fn vault_encrypted(arguments: Arguments, scope: &Arc<Scope>) -> Outcome<bool> {
     Ok(match arguments.bind(["value"])?.required(0)? {
         Val::Missing(fault) => return Err(fault.clone()),
-        Val::Str(text) => vault::is_vault(text),
+        Val::Str(text) => vault::is_vault(text) || scope.templar.is_decrypted(text),
         _ => false,
     })
 }
