@@ -169,6 +169,73 @@ fn handlers_run_as_in_ansible() {
 }
 
 #[test]
+fn handlers_of_imported_roles_are_found_and_those_without_a_name_are_told_of() {
+    compare(&["imported_handlers.yml"]);
+    let ours = run(hostler(), &["imported_handlers.yml"]);
+    let complaints = String::from_utf8_lossy(&ours.stderr);
+    assert!(complaints.contains("Handler 'of {{ nowhere }}' is unusable"), "{complaints}");
+}
+
+#[test]
+fn a_block_a_role_and_a_flush_are_no_handlers_as_in_ansible() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (handler, why) in [
+        ("block: [{block: [{debug: }]}]", "Using a block as a handler is not supported."),
+        ("include_role: {name: notifies}", "Using 'include_role' as a handler is not supported."),
+        ("import_role: {name: notifies}", "Using 'import_role' as a handler is not supported."),
+        ("meta: flush_handlers", "flush_handlers cannot be used as a handler"),
+    ] {
+        let play = folder.path().join("play.yml");
+        let task = "{debug: , changed_when: true, notify: wanted}";
+        std::fs::write(
+            &play,
+            format!("- {{hosts: web1, gather_facts: false, tasks: [{task}], handlers: [{{name: wanted, {handler}}}]}}\n"),
+        )
+        .expect("writes");
+        let play = play.to_string_lossy();
+        for command in [Command::new(oracle("ansible-playbook")), hostler()] {
+            let output = run(command, &[&play]);
+            let complaints = String::from_utf8_lossy(&output.stderr);
+            assert!(complaints.contains(why) && !output.status.success(), "{handler}: {complaints}");
+        }
+    }
+}
+
+#[test]
+fn debug_and_conditions_tell_the_projects_text_from_data_as_in_ansible() {
+    compare(&["debug.yml"]);
+}
+
+#[test]
+fn files_of_variables_and_logins_are_found_as_in_ansible() {
+    compare(&["found.yml"]);
+}
+
+#[test]
+fn a_password_file_of_the_settings_counts_beside_one_of_the_command_line() {
+    for command in [Command::new(oracle("ansible-playbook")), hostler()] {
+        let mut command = command;
+        command.env("ANSIBLE_VAULT_PASSWORD_FILE", "vars/password");
+        let output = run(command, &["--vault-password-file", "hosts.ini", "sealed_vars.yml"]);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+#[test]
+fn notified_handlers_are_told_of_where_debugging_is_asked_for() {
+    let mut command = hostler();
+    command.env("ANSIBLE_DEBUG", "1");
+    let output = run(command, &["imported_handlers.yml"]);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(text.matches("META: triggered running handlers for web1").count(), 2, "{text}");
+}
+
+#[test]
+fn a_vault_password_that_is_wrong_ends_a_run_as_in_ansible() {
+    compare_with(link(tempfile::tempdir().expect("a folder").path()), &["--vault-password-file", "hosts.ini", "sealed_vars.yml"]);
+}
+
+#[test]
 fn meta_tasks_steer_plays_as_in_ansible() {
     compare(&["meta.yml"]);
 }

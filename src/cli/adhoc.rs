@@ -118,9 +118,10 @@ pub fn run(args: AdHocArgs) -> Outcome {
 
 fn sinks(args: &AdHocArgs, settings: &Settings) -> Result<Vec<Box<dyn Sink>>, Failed> {
     let screen = screen(settings)?;
+    let one_line = args.one_line || is_one_line(settings);
     let mut sinks: Vec<Box<dyn Sink>> = vec![match args.output {
         Some(Output::Json) => Box::new(Json::new(screen)),
-        Some(Output::Text | Output::Lanes) | None => Box::new(AdHoc::new(screen, options(settings, args.tasks.check), args.one_line)),
+        Some(Output::Text | Output::Lanes) | None => Box::new(AdHoc::new(screen, options(settings, args.tasks.check), one_line)),
     }];
     if let Some(folder) = &args.tree {
         let made = std::fs::create_dir_all(folder);
@@ -128,6 +129,11 @@ fn sinks(args: &AdHocArgs, settings: &Settings) -> Result<Vec<Box<dyn Sink>>, Fa
         sinks.push(Box::new(Tree { folder: folder.clone() }));
     }
     Ok(sinks)
+}
+
+/// Whether the settings ask for one line a host.
+fn is_one_line(settings: &Settings) -> bool {
+    settings.load_callback_plugins && settings.stdout_callback == "oneline"
 }
 
 /// The play: as if a file held it.
@@ -209,6 +215,15 @@ mod tests {
             "[{'name': 'Ansible Ad-Hoc', 'hosts': 'web', 'gather_facts': False, 'tasks': [{'service': 'name=nginx state=restarted', 'async': 60, 'poll': 15}]}]"
         );
         assert!(made(&["all", "-m", "debug", "-a", r#"{"msg": [1]}"#]).expect("is valid").contains("{'debug': {'msg': [1]}}"));
+    }
+
+    #[test]
+    fn the_look_that_is_set_counts_where_callbacks_are_loaded() {
+        let mut settings = Settings::new(std::path::Path::new("/root"));
+        settings.stdout_callback = "oneline".into();
+        assert!(!is_one_line(&settings));
+        settings.load_callback_plugins = true;
+        assert!(is_one_line(&settings));
     }
 
     #[test]

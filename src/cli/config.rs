@@ -1,6 +1,6 @@
 //! `hostler config`, which is also `ansible-config`: the settings, and who gave each its value.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum};
 
@@ -11,7 +11,7 @@ use crate::report::dump;
 use crate::yaml::{YamlStyle, to_yaml};
 
 use super::environment::Environment;
-use super::failure::{Outcome, print};
+use super::failure::{Failed, Outcome, print};
 use super::settings;
 
 /// The settings, and who gave each its value
@@ -67,6 +67,9 @@ struct Shape {
     // There are no settings of plugins here: all are in the one table.
     #[arg(short = 't', long = "type", hide = true)]
     kind: Option<String>,
+    /// Which ansible.cfg is read
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    verbose: u8,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -90,15 +93,36 @@ pub fn run(args: ConfigArgs) -> Outcome {
     };
     let mut environment = Environment::current()?;
     if let Some(file) = &shape.config {
+        require_config(&environment.directory.join(file))?;
         environment = environment.with("ANSIBLE_CONFIG", &file.to_string_lossy());
     }
     let (settings, _) = settings::resolve(&environment)?;
+    if shape.verbose > 0 {
+        print(&match &settings.config_file {
+            Some(file) => format!("Using {} as config file\n", file.display()),
+            None => "No config file found; using defaults\n".to_owned(),
+        })?;
+    }
     match args.verb {
         Verb::Dump { only_changed, shape } => print(&dump_all(&settings, only_changed, shape.format)),
         Verb::List { shape } => print(&list(shape.format)),
         Verb::View { .. } => view(&settings),
         Verb::Init { disabled, .. } => print(&init(disabled)),
         Verb::Validate { .. } => print("All configurations seem valid!\n"),
+    }
+}
+
+/// A file that `-c` names is there, and is one for settings by its name.
+fn require_config(file: &Path) -> Result<(), Failed> {
+    if std::fs::File::open(file).is_err() {
+        return Err(Failed::option(format!("The provided configuration file is missing or not accessible: {}", file.display())));
+    }
+    match file.extension().and_then(|ending| ending.to_str()) {
+        Some("cfg" | "ini") => Ok(()),
+        other => {
+            let ending = other.map(|ending| format!(".{ending}")).unwrap_or_default();
+            Err(Failed::option(format!("Unsupported configuration file extension for {}: {ending}", file.display())))
+        }
     }
 }
 
@@ -145,7 +169,9 @@ fn structured(value: &Value, format: Format) -> String {
 
 fn view(settings: &Settings) -> Outcome {
     let Some(file) = &settings.config_file else {
-        return Err(Diagnostic::error("no ansible.cfg is read: none is set or found").command("hostler config init > ansible.cfg").into());
+        return Err(Diagnostic::error("Invalid or no config file was supplied: none is set or found")
+            .command("hostler config init > ansible.cfg")
+            .into());
     };
     let text = std::fs::read_to_string(file).map_err(|error| Diagnostic::error(format!("`{}` cannot be read: {error}", file.display())))?;
     print(&text)
@@ -180,6 +206,19 @@ mod tests {
             assert_eq!(settings.get(row.name), defaults.get(row.name), "{}", row.name);
         }
         assert!(init(true).lines().all(|line| line.is_empty() || line.starts_with(['[', '#', ';'])));
+    }
+
+    #[test]
+    fn a_file_that_is_named_must_be_there_and_be_one_of_settings() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let require =
+            |name: &str| require_config(&folder.path().join(name)).map_err(|failed| (failed.code, failed.diagnostics[0].message.clone()));
+        for name in ["a.cfg", "notes"] {
+            std::fs::write(folder.path().join(name), "[defaults]\n").expect("writes");
+        }
+        assert!(require("a.cfg").is_ok());
+        assert!(require("gone.cfg").is_err_and(|(code, text)| code == 5 && text.contains("is missing or not accessible: ")));
+        assert!(require("notes").is_err_and(|(_, text)| text.starts_with("Unsupported configuration file extension for ")));
     }
 
     #[test]

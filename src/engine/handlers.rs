@@ -73,6 +73,24 @@ fn matching(cursor: &Cursor, wanted: &str) -> Vec<usize> {
     found
 }
 
+/// Warns of handlers that nothing can notify: those that nobody listens to, and whose name cannot be rendered. Only those that are looked at
+/// before the wanted one is found.
+fn warn_of_unusable(cursor: &Cursor, wanted: &str) {
+    let (tasks, order) = {
+        let handlers = read(&cursor.play.handlers);
+        (handlers.tasks.clone(), handlers.by_precedence())
+    };
+    for task in order.into_iter().map(|number| &tasks[number]).take_while(|task| task.name.is_none() || !is_called(cursor, task, wanted)) {
+        let Some(name) = task.name.as_ref().filter(|name| name.is_template() && task.own("listen").is_none()) else { continue };
+        if let Err(error) = cursor.run.templar.render(name, &cursor.scope.at_task(task).context()) {
+            let name = name.to_value().to_text();
+            let why = super::words::reason(&error.into());
+            let what = format!("Handler '{name}' is unusable because it has no listen topics and the name could not be templated");
+            cursor.run.warn(Diagnostic::warning(format!("{what}. The error: {why}")).at(&task.span));
+        }
+    }
+}
+
 /// Whether some handler has this name or listens to it.
 pub fn is_known(cursor: &Cursor, wanted: &str) -> bool {
     !matching(cursor, wanted).is_empty()
@@ -108,6 +126,7 @@ pub fn notify(cursor: &Cursor, task: &Arc<Task>) -> Result<(), Diagnostic> {
             name => vec![name.to_text()],
         };
         for name in names.into_iter().filter(|name| name != crate::template::OMIT) {
+            warn_of_unusable(cursor, &name);
             let numbers = matching(cursor, &name);
             if numbers.is_empty() {
                 let error = nobody(cursor, &name).at(&node.span);
@@ -160,7 +179,12 @@ fn due_after(cursor: &Cursor, number: usize) -> Vec<Step> {
 
 /// Runs what was notified. Handlers that a handler notifies and that come after it run in the same flush.
 pub async fn flush(cursor: &Cursor, position: Position) -> Flow {
-    for name in std::mem::take(&mut *lock(&cursor.notified)) {
+    let notified = std::mem::take(&mut *lock(&cursor.notified));
+    if !notified.is_empty() && cursor.run.request.settings.debug {
+        let text = format!("META: triggered running handlers for {}", cursor.host.name);
+        cursor.run.event(Event::Message { text, verbosity: 0 });
+    }
+    for name in notified {
         let numbers = matching(cursor, &name);
         resolve(cursor, &name, numbers);
     }

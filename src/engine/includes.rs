@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 
 use crate::base::{Diagnostic, Map, Node, Value};
 use crate::history::event::Event;
-use crate::language::{Item, Keywords, Parser, RoleRequest, Scope, ScopeKind, Task, Vars, with_file};
+use crate::language::{Item, Keywords, Parser, RoleRequest, Scope, ScopeKind, Task, Vars, roles_in, with_file};
 
 use super::ahead::Step;
 use super::cursor::{Cursor, Flow};
@@ -33,6 +33,7 @@ pub async fn follow(cursor: &Cursor, task: &Arc<Task>, batch: &Arc<Batch>, inclu
         place.extend([0, *number]);
         match load(cursor, task, include) {
             Ok(items) => {
+                roles_in(&items).iter().for_each(|role| super::handlers::add(&cursor.play, &role.handlers));
                 tell(cursor, batch, include, place).await;
                 loaded.push((*number, items));
             }
@@ -181,14 +182,11 @@ fn parse<T>(cursor: &Cursor, read: impl FnOnce(&mut Parser<'_>) -> T) -> Result<
 fn role(cursor: &Cursor, request: &RoleRequest, scope: &Arc<Scope>) -> Result<Item, Diagnostic> {
     let block = parse(cursor, |parser| parser.role(request, scope))?;
     let Some(block) = block else { return Err(Diagnostic::error(format!("the role '{}' cannot be read", request.name)).at(&request.span)) };
-    if let Some(role) = &block.role_run {
+    if let Some(role) = block.role_run.as_ref().filter(|_| request.is_public) {
+        let mut public = write(&cursor.play.public_roles);
         for role in role.dependencies.iter().chain([role]) {
-            super::handlers::add(&cursor.play, &role.handlers);
-            if request.is_public {
-                let mut public = write(&cursor.play.public_roles);
-                if !public.iter().any(|known| known.identity == role.identity) {
-                    public.push(role.clone());
-                }
+            if !public.iter().any(|known| known.identity == role.identity) {
+                public.push(role.clone());
             }
         }
     }

@@ -53,7 +53,7 @@ impl Parser<'_> {
         Some(task.scope.inside(ScopeKind::Import, task.keywords.clone(), task.vars.as_ref().clone()))
     }
 
-    pub(super) fn import_role(&mut self, task: &Task, kind: ListOf) -> Option<Item> {
+    pub(super) fn import_role(&mut self, task: &Task) -> Option<Item> {
         let scope = self.import_scope(task)?;
         let arguments = &task.action.arguments;
         let name = arguments.get("name").or_else(|| arguments.get("role"))?;
@@ -73,11 +73,7 @@ impl Parser<'_> {
         request.is_public = flag("public")?.unwrap_or(!self.roles.private_vars);
         request.is_import = true;
         let block = self.deeper(&name.span, |parser| parser.role(&request, &scope))??;
-        // A role imported among handlers gives its handlers only.
-        match kind {
-            ListOf::Tasks => Some(Item::Block(Arc::new(block))),
-            ListOf::Handlers => None,
-        }
+        Some(Item::Block(Arc::new(block)))
     }
 }
 

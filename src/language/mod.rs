@@ -21,7 +21,7 @@ pub use item::{Block, Item, Scope, ScopeKind, Vars};
 pub use keywords::{Keywords, reserved_name};
 pub use loader::{DuplicateKeys, Loader, Unvault};
 pub use parser::{Parser, Render, find_tasks, is_variable_name, with_file};
-pub use play::Play;
+pub use play::{Play, roles_in};
 pub use playbook::Entry;
 pub use role::{Role, RoleFinder, RoleRequest};
 pub use task::{Action, Loop, Task};

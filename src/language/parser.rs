@@ -79,13 +79,28 @@ impl<'a> Parser<'a> {
             return None;
         };
         if ["block", "rescue", "always"].iter().any(|word| node.get(word).is_some()) {
+            // One level is taken for its handlers.
+            if kind == ListOf::Handlers && scope.kind == ScopeKind::Block {
+                self.findings.push(Diagnostic::error("Using a block as a handler is not supported.").at(&node.span));
+                return None;
+            }
             return self.block(node, entries, scope, kind);
         }
         let task = self.task(node, entries, scope, kind)?;
+        if kind == ListOf::Handlers && matches!(task.short_action(), "include_role" | "import_role") {
+            let message = format!("Using '{}' as a handler is not supported.", task.action.name);
+            self.findings.push(Diagnostic::error(message).at(&task.span).help("list the role in `roles`, or include a file of its tasks"));
+            return None;
+        }
+        if kind == ListOf::Handlers && task.is_meta() && task.action.arguments.raw.as_ref().and_then(Node::as_str) == Some("flush_handlers")
+        {
+            self.findings.push(Diagnostic::error("flush_handlers cannot be used as a handler").at(&task.span));
+            return None;
+        }
         self.check_include(&task)?;
         match task.short_action() {
             "import_tasks" => self.import_tasks(&task, kind),
-            "import_role" => self.import_role(&task, kind),
+            "import_role" => self.import_role(&task),
             _ => Some(Item::Task(Arc::new(task))),
         }
     }

@@ -74,6 +74,13 @@ fn wrong_prompt(prompt: &Node) -> Option<Diagnostic> {
     Some(wrong(&format!("found unsupported key '{word}'"), unknown).did_you_mean(&word, PROMPT.iter().copied()))
 }
 
+/// Every role that stands in these items without an include, dependencies too.
+pub fn roles_in(items: &[Item]) -> Vec<Arc<Role>> {
+    let mut found = Vec::new();
+    items.iter().for_each(|item| collect(item, &mut found));
+    found
+}
+
 fn collect(item: &Item, found: &mut Vec<Arc<Role>>) {
     if let Item::Block(block) = item {
         collect_block(block, found);

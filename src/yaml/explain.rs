@@ -286,7 +286,9 @@ impl Place<'_> {
     }
 
     fn plainly(&self) -> Diagnostic {
-        let mut diagnostic = Diagnostic::error(self.problem).at(&self.marked(self.mark));
+        let (first, rest) = self.problem.split_at(self.problem.chars().next().map_or(0, char::len_utf8));
+        let message = format!("YAML parsing failed: {}{rest}.", first.to_uppercase());
+        let mut diagnostic = Diagnostic::error(message).at(&self.marked(self.mark));
         if let Some(start) = self.context {
             diagnostic = diagnostic.label(&self.marked(start), self.during);
         }

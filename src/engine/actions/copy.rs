@@ -60,6 +60,8 @@ async fn copy_folder(call: &Call<'_>, src: &str, root: &Path, args: Map) -> Outc
     let follow = call.flag("local_follow", true);
     let mut total = Outcome::ok([("src", Value::from(src)), ("dest", dest.to_string_lossy().into_owned().into())].into_iter().collect());
     let mut new_folders: Vec<PathBuf> = Vec::new();
+    // Whether each task is looked at alone: what is in a folder that would be made would be made too.
+    let is_alone = call.check && !(call.run.request.check && call.run.request.foresees);
     // The folder itself comes first, so that the destination is there before anything is put in it.
     // A folder's own files come before its folders.
     let walk = walkdir::WalkDir::new(root).follow_links(follow).sort_by_key(|entry| (entry.path().is_dir(), entry.file_name().to_owned()));
@@ -79,11 +81,15 @@ async fn copy_folder(call: &Call<'_>, src: &str, root: &Path, args: Map) -> Outc
                 _ => return call.wrong("src", error.to_string()),
             },
         };
-        // Each task is looked at alone: what is in a folder that would be made would be made too.
         if new_folders.iter().any(|folder| entry.path().starts_with(folder)) {
-            continue;
+            // What cannot be read cannot be copied, wherever it goes.
+            match entry.file_type().is_file().then(|| source(call, entry.path(), call.flag("decrypt", true))) {
+                Some(Err(outcome)) => return *outcome,
+                Some(Ok(_)) | None => continue,
+            }
         }
         let target = dest.join(entry.path().strip_prefix(base).unwrap_or(entry.path())).to_string_lossy().into_owned();
+        let is_new = is_alone && entry.file_type().is_dir() && !is_there(call, &target).await;
         let outcome = if entry.file_type().is_dir() {
             call.module("ansible.builtin.file", folder_args(&args, target)).await
         } else if entry.file_type().is_symlink() {
@@ -94,7 +100,7 @@ async fn copy_folder(call: &Call<'_>, src: &str, root: &Path, args: Map) -> Outc
         if outcome.failed || outcome.unreachable {
             return outcome;
         }
-        if call.check && !call.run.request.foresees && entry.file_type().is_dir() && is_new(&outcome) {
+        if is_new {
             new_folders.push(entry.path().to_owned());
         }
         total.changed |= outcome.changed;
@@ -103,10 +109,9 @@ async fn copy_folder(call: &Call<'_>, src: &str, root: &Path, args: Map) -> Outc
     total
 }
 
-/// Whether what was made was not there before.
-fn is_new(outcome: &Outcome) -> bool {
-    let before = outcome.diffs.first().and_then(|diff| diff.as_map()?.get("before")?.as_map()?.get("state")?.as_str().map(str::to_owned));
-    outcome.changed && before.as_deref() == Some("absent")
+async fn is_there(call: &Call<'_>, path: &str) -> bool {
+    let found = call.module("ansible.builtin.stat", [("path", path)].into_iter().collect()).await;
+    found.values.get("stat").and_then(|stat| stat.as_map()?.get("exists")?.as_bool()).unwrap_or(false)
 }
 
 async fn copy_link(call: &Call<'_>, link: &Path, target: &Path) -> Outcome {

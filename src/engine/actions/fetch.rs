@@ -29,7 +29,13 @@ pub async fn fetch(call: &Call<'_>) -> Outcome {
         return slurped;
     }
     if slurped.failed {
-        return not_fetched(slurped.values.text("msg").unwrap_or_default(), call.flag("fail_on_missing", true)).with("file", src);
+        let why = slurped.values.text("msg").unwrap_or_default();
+        // Without `become` ansible-core looks at the file first, and that is what it is not allowed to do.
+        let why = match call.place().is_ok_and(|place| place.becoming.is_none()) && why.starts_with("File is not readable") {
+            true => format!("Failed to get information on remote file ({src}): Permission denied"),
+            false => why.to_owned(),
+        };
+        return not_fetched(&why, call.flag("fail_on_missing", true)).with("file", src);
     }
     store(call, &src, &dest, &slurped)
 }
@@ -42,6 +48,7 @@ fn not_fetched(why: &str, failed: bool) -> Outcome {
             let ignored = if failed { "" } else { ", not transferring, ignored" };
             format!("remote file is a directory, fetch cannot work on directories{ignored}")
         }
+        () if why.starts_with("Failed to get information") && !failed => format!("{why}, ignored"),
         () => why.to_owned(),
     };
     Outcome { failed, ..Outcome::message(message) }
@@ -109,6 +116,9 @@ mod tests {
             assert_eq!(outcome.values.text("msg"), Some("the remote file does not exist, not transferring, ignored"));
             assert_eq!(outcome.failed, failed);
         }
+        let closed = "Failed to get information on remote file (/x): Permission denied";
+        assert_eq!(not_fetched(closed, true).values.text("msg"), Some(closed));
+        assert_eq!(not_fetched(closed, false).values.text("msg"), Some(&*format!("{closed}, ignored")));
         let folder = not_fetched("Source is a directory and must be a file: /x", false);
         assert_eq!(
             folder.values.text("msg"),

@@ -188,7 +188,7 @@ fn folder(call: &Call<'_>, dir: &str) -> Result<Collected, Diagnostic> {
     };
     let depth = call.args.get("depth").and_then(Value::as_int).filter(|depth| *depth > 0).unwrap_or(1000) as usize;
     let (mut vars, mut files) = (Vars::new(), Vec::new());
-    let walk = walkdir::WalkDir::new(&folder).min_depth(1).max_depth(depth).sort_by_file_name();
+    let walk = walkdir::WalkDir::new(&folder).follow_links(true).min_depth(1).max_depth(depth).sort_by_file_name();
     for entry in walk.into_iter().flatten().filter(|entry| entry.file_type().is_file()) {
         let name = entry.file_name().to_string_lossy().into_owned();
         let ending = entry.path().extension().map(|ending| ending.to_string_lossy().into_owned()).unwrap_or_default();
