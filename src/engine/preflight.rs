@@ -191,6 +191,7 @@ fn may_be_omitted(node: &crate::base::Node) -> bool {
 
 /// Options that the controller's half of an action takes.
 const EXTRA_OPTIONS: &[(&str, &str)] = &[
+    ("gather_facts", "parallel"),
     ("template", "block_start_string"),
     ("template", "block_end_string"),
     ("template", "variable_start_string"),

@@ -63,13 +63,10 @@ pub async fn run(call: &Call<'_>) -> Option<Outcome> {
         "fail" => control::fail(call),
         "fetch" => fetch::fetch(call).await,
         "gather_facts" => {
-            // There is one gatherer, and nothing for it to run beside.
-            let args = call
-                .args
-                .iter()
-                .filter(|(option, _)| option.to_string() != "parallel")
-                .map(|(option, value)| (option.clone(), value.clone()));
-            call.finish("ansible.builtin.setup", args.collect()).await
+            let mut args = call.args.clone();
+            // Whether several modules of facts run side by side: there is one.
+            args.remove("parallel");
+            call.finish("ansible.builtin.setup", args).await
         }
         "group_by" => inventory::group_by(call),
         "include_role" => include::role(call),

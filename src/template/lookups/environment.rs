@@ -1,6 +1,5 @@
 //! Lookups in the variables and the environment: `env`, `vars`, `varnames`, `config`, `inventory_hostnames`.
 
-use crate::base::Value;
 use std::sync::Arc;
 
 use super::super::containers::Dict;
@@ -80,31 +79,56 @@ fn variable_names(terms: Vec<Val>, _: Options, scope: &Arc<Scope>) -> Outcome<Ve
 
 fn config(terms: Vec<Val>, options: Options, scope: &Arc<Scope>) -> Outcome<Vec<Val>> {
     let missing = options.text("on_missing")?.unwrap_or_else(|| "error".into());
+    if !["error", "warn", "skip"].contains(&missing.as_ref()) {
+        return Err(Fault::failed(format!("Invalid value `{missing}` for config `on_missing` for `config` lookup plugin.")));
+    }
+    let plugin = match (options.text("plugin_type")?, options.text("plugin_name")?) {
+        (Some(kind), Some(name)) => Some((kind, name)),
+        (None, None) => None,
+        _ => return Err(Fault::failed("Both plugin_type and plugin_name are required, cannot use one without the other.")),
+    };
     let mut found = Vec::new();
     for term in terms {
-        let name = term.text()?;
-        let setting = match options.text("plugin_name")? {
-            Some(plugin) => of_plugin(&plugin, &name, scope),
-            None => (scope.context.controller.setting)(&name),
+        let Val::Str(name) = &term else {
+            let (text, kind) = (term.repr()?, term.type_name());
+            return Err(Fault::failed(format!("Invalid setting identifier, {text} is not a <class 'str'>, its a <class '{kind}'>.")));
+        };
+        let setting = match &plugin {
+            Some((_, plugin)) => of_plugin(plugin, name, scope)?,
+            None => (scope.context.controller.setting)(name).map(|value| Val::from_value(&value)),
         };
         match (setting, missing.as_ref()) {
-            (Some(value), _) => found.push(Val::from_value(&value)),
+            (Some(value), _) => found.push(value),
             (None, "warn" | "skip") => {}
-            (None, _) => return Err(Fault::failed(format!("there is no setting `{name}`"))),
+            (None, _) => {
+                let of = plugin.as_ref().map(|(kind, plugin)| format!(" for `{plugin}` {kind} plugin")).unwrap_or_default();
+                return Err(Fault::failed(format!("No config definition exists for `{name}`{of}.")));
+            }
         }
     }
     Ok(found)
 }
 
-/// An option of a plugin, by the core's setting of that name; the plugin's own default where that is empty.
-fn of_plugin(plugin: &str, option: &str, scope: &Scope) -> Option<Value> {
-    let value = (scope.context.controller.setting)(&format!("DEFAULT_{}", option.to_uppercase()))?;
+/// An option of a plugin: by the variable that sets it, by the core's setting of that name, or the plugin's own default where that is empty.
+fn of_plugin(plugin: &str, option: &str, scope: &Arc<Scope>) -> Outcome<Option<Val>> {
+    let plugin = plugin.rsplit('.').next().unwrap_or(plugin);
+    let (name, setting) = match option {
+        "remote_user" => ("user", "REMOTE_USER".to_owned()),
+        "port" => ("port", "REMOTE_PORT".to_owned()),
+        other => (other, other.to_uppercase()),
+    };
+    for variable in [format!("ansible_{plugin}_{name}"), format!("ansible_{name}")] {
+        if let Some(value) = scope.variable(&variable)? {
+            return Ok(Some(value));
+        }
+    }
+    let Some(value) = (scope.context.controller.setting)(&format!("DEFAULT_{setting}")) else { return Ok(None) };
     let is_unset = value.is_null() || value.as_str().is_some_and(str::is_empty);
-    Some(match (plugin.rsplit('.').next(), option) {
-        (Some("sudo"), "become_flags") if is_unset => "-H -S -n".into(),
-        (Some(program), "become_exe") if is_unset => program.into(),
-        _ => value,
-    })
+    Ok(Some(match (plugin, option) {
+        ("sudo", "become_flags") if is_unset => Val::str("-H -S -n"),
+        (program, "become_exe") if is_unset => Val::str(program),
+        _ => Val::from_value(&value),
+    }))
 }
 
 /// The hosts of patterns: names, groups, globs, `all`, with `:`, `!` and `&` between them, from `groups` as the inventory gives it.
