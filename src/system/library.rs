@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::io::Write;
-use std::os::unix::fs::{DirBuilderExt, symlink};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, symlink};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
@@ -32,14 +32,13 @@ impl System {
 
     /// The folder of a library, which is kept under the SHA-256 of its archive (tar and gzip) in the cache of this account.
     pub fn library(&mut self, sha256: &str) -> Result<PathBuf> {
-        let cache = cache_folder();
+        let cache = cache_folder()?;
         let folder = cache.join(format!("library-{sha256}"));
         if folder.is_dir() {
             return Ok(folder);
         }
         let archive = self.blob(sha256)?;
         let wrong = |error: std::io::Error| Failure::io("unpack a library to", &folder, &error);
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(&cache).map_err(wrong)?;
         let fresh = local::private_folder(&cache).map_err(wrong)?;
         tar::Archive::new(flate2::read::GzDecoder::new(archive.as_slice())).unpack(&fresh).map_err(wrong)?;
         match fs::rename(&fresh, &folder) {
@@ -54,12 +53,23 @@ impl System {
     }
 }
 
-/// Where the agent is too, see `wire::bootstrap`.
-fn cache_folder() -> PathBuf {
+/// The first place that is this account's alone: where the agent is too, see `wire::bootstrap`. What somebody else could have put there
+/// is not run.
+fn cache_folder() -> Result<PathBuf> {
     let named = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let home = named("XDG_CACHE_HOME").or_else(|| named("HOME").map(|home| home.join(".cache"))).map(|cache| cache.join("hostler"));
-    let is_usable = |path: &PathBuf| fs::DirBuilder::new().recursive(true).mode(0o700).create(path).is_ok();
-    home.filter(is_usable).unwrap_or_else(|| PathBuf::from(format!("/var/tmp/hostler-{}", nix::unistd::geteuid())))
+    let places = home.into_iter().chain([PathBuf::from(format!("/var/tmp/hostler-{}", nix::unistd::geteuid()))]);
+    let make = |path: &Path| fs::DirBuilder::new().recursive(true).mode(0o700).create(path).is_ok();
+    places.into_iter().find(|path| make(path) && is_ours_alone(path)).ok_or_else(|| {
+        Failure::new(
+            "there is no folder for what modules in Python share: neither ~/.cache nor /var/tmp can be written by this account alone",
+        )
+    })
+}
+
+fn is_ours_alone(folder: &Path) -> bool {
+    let ours = nix::unistd::geteuid().as_raw();
+    fs::symlink_metadata(folder).is_ok_and(|found| found.is_dir() && found.uid() == ours && found.mode() & 0o022 == 0)
 }
 
 fn lay_out(folder: &Path, files: &[Brought], library: Option<&Path>) -> std::io::Result<()> {
@@ -131,6 +141,18 @@ mod tests {
         assert_eq!(seen, ["own", "library", "library"]);
         assert!(!folder.exists());
         assert_eq!(read(library.path(), "a/one"), "library");
+    }
+
+    #[test]
+    fn a_folder_that_others_may_write_to_is_not_ours_alone() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().expect("folder");
+        assert!(is_ours_alone(folder.path()));
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).expect("is opened");
+        assert!(!is_ours_alone(folder.path()));
+        let link = folder.path().join("link");
+        symlink("/", &link).expect("links");
+        assert!(!is_ours_alone(&link));
     }
 
     #[test]

@@ -74,14 +74,15 @@ pub(super) fn collection_folder(run: &Run, collection: &str) -> Option<PathBuf> 
 fn of_collection(run: &Run, collection: &str, module: &str) -> Option<CustomModule> {
     let plugins = collection_folder(run, collection)?.join("plugins");
     let path = module_in(&plugins.join("modules"), &module.replace('.', "/"))?;
-    Some(CustomModule { path, collection: Some(collection.to_owned()), utils: Vec::new() })
+    let action = Some(plugins.join("action").join(format!("{module}.py"))).filter(|path| path.is_file());
+    Some(CustomModule { path, collection: Some(collection.to_owned()), action, utils: Vec::new() })
 }
 
 /// One of ansible-core's own that Hostler has none of, where this machine has an Ansible.
 fn of_ansible(run: &Run, module: &str) -> Option<CustomModule> {
     let core: Arc<_> = run.library.core().ok()?;
     let path = module_in(&core.modules, module)?;
-    Some(CustomModule { path, collection: None, utils: Vec::new() })
+    Some(CustomModule { path, collection: None, action: None, utils: Vec::new() })
 }
 
 fn in_folders(libraries: &[PathBuf], name: &str) -> Option<CustomModule> {
@@ -89,7 +90,9 @@ fn in_folders(libraries: &[PathBuf], name: &str) -> Option<CustomModule> {
     let beside = |library: &Path| library.parent().map(|folder| folder.join("module_utils"));
     let folders = path.parent().into_iter().chain(libraries.iter().map(PathBuf::as_path));
     let utils = folders.filter_map(beside).filter(|folder| folder.is_dir()).collect();
-    Some(CustomModule { path, collection: None, utils })
+    let plugin = |library: &PathBuf| library.parent().map(|folder| folder.join("action_plugins").join(format!("{name}.py")));
+    let action = libraries.iter().filter_map(plugin).find(|path| path.is_file());
+    Some(CustomModule { path, collection: None, action, utils })
 }
 
 /// Endings of files that are no modules.
@@ -129,6 +132,19 @@ mod tests {
             ["one", "two", "three", "four", "five"].map(found),
             [Some("one.py".into()), Some("two".into()), Some("three.sh".into()), None, None]
         );
+    }
+
+    #[test]
+    fn a_module_with_a_plugin_on_the_controller_is_refused_with_its_reason() {
+        let folder = tempfile::tempdir().expect("folder");
+        for file in ["library/one.py", "library/two.py", "action_plugins/two.py"] {
+            let path = folder.path().join(file);
+            std::fs::create_dir_all(path.parent().expect("has one")).expect("makes");
+            std::fs::write(path, "from ansible.module_utils.basic import AnsibleModule").expect("writes");
+        }
+        let found = |name: &str| in_folders(&[folder.path().join("library")], name).expect("is found");
+        assert_eq!(found("one").action, None);
+        assert_eq!(super::super::kind_of(&found("two")).err().map(|why| why.contains("no action plugins in Python")), Some(true));
     }
 
     #[test]

@@ -26,6 +26,8 @@ pub struct CustomModule {
     pub path: PathBuf,
     /// The collection that it is of.
     pub collection: Option<String>,
+    /// A plugin of the same name that works on the controller before the module does on the host: without it the module is half of what is meant.
+    pub action: Option<PathBuf>,
     /// Further `module_utils` folders for it, the first ones win.
     pub utils: Vec<PathBuf>,
 }
@@ -72,13 +74,21 @@ impl Kind {
 
 /// Why a module cannot be run from here, as far as that can be told before any host is touched.
 pub fn problem(run: &Run, module: &CustomModule) -> Option<String> {
-    let content = content_of(module);
-    let kind = content.and_then(|content| Kind::of(&content).map_err(|why| refusal(module, why)));
-    match kind {
+    match kind_of(module) {
         Err(why) => Some(why),
-        Ok(Kind::Python) => run.library.core().err(),
+        Ok((Kind::Python, _)) => run.library.core().err(),
         Ok(_) => None,
     }
+}
+
+/// How the module is run, and its content.
+fn kind_of(module: &CustomModule) -> Result<(Kind, Vec<u8>), String> {
+    if let Some(action) = &module.action {
+        return Err(refusal(module, &format!("`{}` is a part of it, and Hostler runs no action plugins in Python", action.display())));
+    }
+    let content = content_of(module)?;
+    let kind = Kind::of(&content).map_err(|why| refusal(module, why))?;
+    Ok((kind, content))
 }
 
 fn content_of(module: &CustomModule) -> Result<Vec<u8>, String> {
@@ -96,8 +106,7 @@ fn refusal(module: &CustomModule, why: &str) -> String {
 /// The file cannot be read or run, or what it needs is not on this machine.
 pub fn request(call: &Call<'_>, name: &str, module: &CustomModule, options: Map) -> Result<Map, Box<Outcome>> {
     let wrong = |why: String| Box::new(Outcome::error(Diagnostic::error(why).at(call.span())));
-    let content = content_of(module).map_err(wrong)?;
-    let kind = Kind::of(&content).map_err(|why| wrong(refusal(module, why)))?;
+    let (kind, content) = kind_of(module).map_err(wrong)?;
     let blobs = &call.run.blobs;
     let short = module.path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     let text = String::from_utf8_lossy(&content).into_owned();
