@@ -33,7 +33,10 @@ pub fn task_failed(what: Failing<'_>, why: &Diagnostic) -> String {
 /// What stands in `changed_when_result` and `failed_when_result` when they cannot be evaluated.
 pub fn condition_failed(why: &str) -> String {
     // What is wrong with the condition as a whole has no words before it.
-    if ["Conditional expressions", "Conditional result", "Encountered untrusted"].iter().any(|beginning| why.starts_with(beginning)) {
+    if ["Conditional expressions", "Conditional result", "Empty conditional", "Encountered untrusted"]
+        .iter()
+        .any(|beginning| why.starts_with(beginning))
+    {
         return why.to_owned();
     }
     format!("Error while evaluating conditional: {why}")

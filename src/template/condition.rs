@@ -32,7 +32,7 @@ fn empty(scope: &Arc<Scope>) -> Outcome<bool> {
     if scope.context.controller.allow_broken_conditionals {
         return Ok(true);
     }
-    Err(Fault::failed("empty conditional expressions are not allowed"))
+    Err(Fault::failed("Empty conditional expressions are not allowed."))
 }
 
 fn untrusted() -> Fault {

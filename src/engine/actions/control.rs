@@ -89,12 +89,20 @@ pub fn assert(call: &Call<'_>) -> Outcome {
     let behind = |node: &Node| call.run.templar.source_behind(node, &call.context);
     let of_whole = || whole(call).and_then(|whole| whole.get("that").cloned());
     let Some(that) = call.source("that").cloned().or_else(of_whole) else {
-        return call.wrong("that", "conditional required in \"that\" string");
+        return call.wrong("that", "missing required arguments: that");
     };
+    if let Some(wrong) = ["fail_msg", "msg", "success_msg"].into_iter().find_map(|option| wrong_message(call, option)) {
+        return wrong;
+    }
+    if let Some(Err(why)) = call.args.get("quiet").map(bool::from_arg) {
+        return call.wrong("quiet", format!("argument 'quiet' {why}"));
+    }
     let quiet = call.flag("quiet", false);
     // A variable may hold the list of conditions.
     let conditions = behind(&that).filter(|source| source.as_seq().is_some()).unwrap_or(that);
-    for condition in list_of(&conditions) {
+    // Nothing at all is one condition, and an empty one.
+    let conditions = if conditions.is_null() { vec![conditions] } else { list_of(&conditions) };
+    for condition in conditions {
         let verdict = call.run.condition(&condition, &call.context).map_err(Diagnostic::from);
         match verdict {
             Ok(true) => {}
@@ -114,6 +122,19 @@ pub fn assert(call: &Call<'_>) -> Outcome {
     let message = call.args.get("success_msg").cloned().unwrap_or_else(|| "All assertions passed".into());
     let outcome = Outcome::ok([("msg", message)].into_iter().collect());
     if quiet { outcome } else { outcome.always_shown() }
+}
+
+/// What is wrong with a message of `assert`: it is text, or a list of it.
+fn wrong_message(call: &Call<'_>, option: &str) -> Option<Outcome> {
+    let is_text = |value: &Value| value.as_str().is_some();
+    match call.args.get(option)? {
+        Value::Null | Value::Str(_) => None,
+        Value::List(lines) if lines.iter().all(is_text) => None,
+        other => {
+            let why = "unable to convert to str_or_list_of_str: a string or list of strings is required";
+            Some(call.wrong(option, format!("argument '{option}' is of type {} and we were {why}", other.type_name())))
+        }
+    }
 }
 
 /// `fail`.

@@ -101,6 +101,7 @@ async fn package(call: &Call<'_>) -> Outcome {
 
 /// Options of the actions that no module declares; other actions check theirs themselves.
 const OPTIONS: &[(&str, &[&str])] = &[
+    ("assert", &["fail_msg", "quiet", "success_msg", "that", "msg"]),
     ("debug", &["msg", "var", "verbosity"]),
     ("fail", &["msg"]),
     ("group_by", &["key", "parents"]),
@@ -135,8 +136,9 @@ fn refused(call: &Call<'_>) -> Option<Outcome> {
     let first = unknown.first()?;
     let message = match short {
         // ansible-core checks these as it checks modules.
-        "pause" | "debug" => {
-            let (unknown, known) = (unknown.join(", "), known.join(", "));
+        "assert" | "debug" | "pause" => {
+            // What stands last there is another name of what stands before it.
+            let (unknown, known) = (unknown.join(", "), known.join(", ").replace("that, msg", "that (msg)"));
             format!("Unsupported parameters for ({name}) module: {unknown}. Supported parameters include: {known}.")
         }
         _ => format!("Invalid options for {name}: {}", unknown.join(",")),
