@@ -263,7 +263,7 @@ impl Variables for InTask {
             Variable::Source(node) => Some(node),
             // An item of a loop over what the project's own files list.
             Variable::Value(value) if self.0.locals.contains_key(name) => {
-                let loops = self.0.task.as_ref()?.loops.as_ref().filter(|loops| loops.lookup.is_none())?;
+                let loops = self.0.task.as_ref()?.loops.as_ref()?;
                 self.0.run.templar.item_behind(&loops.items, &value, &self.0.context())
             }
             Variable::Value(_) | Variable::Scope(_) => None,

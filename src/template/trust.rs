@@ -67,7 +67,9 @@ fn item_behind(context: &Context, list: &Node, value: &Value) -> Option<Node> {
         NodeKind::Str(text, _) if is_template(text) => source_of(context, text, 0)?,
         _ => list.clone(),
     };
-    let found = list.as_seq()?.iter().filter(|node| may_become(node, value)).map(|node| traced(context, node, value));
+    // `with_items` takes the items of lists in the list too.
+    let items = list.as_seq()?.iter().flat_map(|item| std::iter::once(item).chain(item.as_seq().into_iter().flatten()));
+    let found = items.filter(|node| may_become(node, value)).map(|node| traced(context, node, value));
     found.min_by_key(untrusted)
 }
 
