@@ -18,8 +18,7 @@ use crate::transport::BlobStore;
 
 use super::connections::{Connections, Widths};
 use super::fact_cache::FactCache;
-use super::library::Library;
-use super::library::plugins::{Places, Plugins};
+use super::library::{Library, plugins};
 use super::request::{ExtraVars, Mode, PlaySource, RunRequest};
 use super::state::{Lost, Run, lock, read, write};
 use super::{hostless, inventories, lists, play, preflight, settings, targets};
@@ -131,7 +130,7 @@ fn prepare(request: RunRequest, journal: &Journal) -> Result<(Arc<Run>, Vec<Play
     let folders = playbook_folders(&request);
     let roles = role_finder(&request, &folders);
     let library = Arc::new(Library::default());
-    let controller = Arc::new(controller(&request, plugins(&request, &folders, &roles, library.clone())));
+    let controller = Arc::new(controller(&request, plugins::of_project(&request.settings, &folders, &roles, library.clone())));
     let loader = loader(&request);
     let one = |diagnostic: Diagnostic| Refusal { code: unreadable(&loader), findings: vec![diagnostic], warned: 0 };
     let extra_vars = Arc::new(extra_vars(&request, &loader).map_err(one)?);
@@ -229,14 +228,6 @@ fn recap(run: &Run) {
     let mut hosts = lock(&run.stats).clone();
     hosts.sort_keys();
     run.event(Event::Recap(Recap { hosts, custom: lock(&run.custom_stats).clone() }));
-}
-
-/// The project's filters, tests and lookups.
-fn plugins(request: &RunRequest, playbooks: &[PathBuf], roles: &RoleFinder, library: Arc<Library>) -> CallPlugin {
-    let settings = &request.settings;
-    let set = [&settings.filter_plugins[..], &settings.test_plugins[..], &settings.lookup_plugins[..]];
-    let plugins = Plugins::new(Places::find(playbooks, &roles.folders, &roles.collections, set));
-    Arc::new(move |call| plugins.call(call, &library))
 }
 
 fn controller(request: &RunRequest, call_plugin: CallPlugin) -> Controller {

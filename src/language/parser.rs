@@ -8,7 +8,7 @@ use crate::base::{Diagnostic, Node, NodeKind};
 use super::item::{Block, Item, Scope, ScopeKind, Vars};
 use super::keywords::{Keywords, Object, not_a_keyword};
 use super::loader::Loader;
-use super::role::RoleFinder;
+use super::role_finder::RoleFinder;
 use super::task::{Loop, Task};
 
 /// Renders the file or role name of a static import in the scope it stands in.

@@ -5,10 +5,12 @@ use std::collections::HashSet;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::base::Value;
-use crate::template::PluginCall;
+use crate::engine::settings::Settings;
+use crate::language::RoleFinder;
+use crate::template::{CallPlugin, PluginCall};
 
 use super::Library;
 
@@ -41,6 +43,13 @@ struct Host {
     child: Child,
     asks: ChildStdin,
     answers: BufReader<ChildStdout>,
+}
+
+/// The filters, tests and lookups of a project, as templates ask for them.
+pub fn of_project(settings: &Settings, playbooks: &[PathBuf], roles: &RoleFinder, library: Arc<Library>) -> CallPlugin {
+    let set = [&settings.filter_plugins[..], &settings.test_plugins[..], &settings.lookup_plugins[..]];
+    let plugins = Plugins::new(Places::find(playbooks, &roles.folders, &roles.collections, set));
+    Arc::new(move |call| plugins.call(call, &library))
 }
 
 const PROGRAM: &str = include_str!("plugins.py");
