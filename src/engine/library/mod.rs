@@ -36,6 +36,7 @@ pub struct CustomModule {
 #[derive(Debug, Default)]
 pub struct Library {
     found: Mutex<HashMap<String, Option<CustomModule>>>,
+    packed: Mutex<HashMap<PathBuf, Map>>,
     core: Mutex<Option<Result<Arc<Core>, String>>>,
 }
 
@@ -106,39 +107,38 @@ fn refusal(module: &CustomModule, why: &str) -> String {
 /// The file cannot be read or run, or what it needs is not on this machine.
 pub fn request(call: &Call<'_>, name: &str, module: &CustomModule, options: Map) -> Result<Map, Box<Outcome>> {
     let wrong = |why: String| Box::new(Outcome::error(Diagnostic::error(why).at(call.span())));
-    let (kind, content) = kind_of(module).map_err(wrong)?;
-    let blobs = &call.run.blobs;
+    let mut args = call.run.library.packed(call.run, module).map_err(wrong)?;
+    if args.text("style") == Some(Kind::Python.style()) {
+        args.insert("interpreter", named_python(call)?.unwrap_or_else(|| "python".to_owned()));
+    }
+    args.insert("options", with_internals(call, name, options));
+    Ok(args)
+}
+
+/// Everything that running a module takes but what differs from task to task.
+fn pack(run: &Run, module: &CustomModule) -> Result<Map, String> {
+    let (kind, content) = kind_of(module)?;
     let short = module.path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     let text = String::from_utf8_lossy(&content).into_owned();
-    let mut files = Map::new();
-    let mut args = Map::new();
-    let main = match kind {
-        Kind::Python => {
-            let core = call.run.library.core().map_err(wrong)?;
-            args.insert("library", blobs.put(core.archive.clone()));
-            for (path, content) in python::companions(call.run, &text, module) {
-                files.insert(path, blobs.put(content));
-            }
-            match &module.collection {
-                Some(collection) => format!("ansible_collections/{}/plugins/modules/{short}.py", collection.replace('.', "/")),
-                None => format!("ansible/modules/{short}.py"),
-            }
+    let (mut files, mut args) = (Map::new(), Map::new());
+    let main = match (&kind, &module.collection) {
+        (Kind::Json | Kind::Pairs, _) => short,
+        (Kind::Python, None) => format!("ansible/modules/{short}.py"),
+        (Kind::Python, Some(collection)) => format!("ansible_collections/{}/plugins/modules/{short}.py", collection.replace('.', "/")),
+    };
+    if kind == Kind::Python {
+        args.insert("library", run.blobs.put(run.library.core()?.archive.clone()));
+        for (path, content) in python::companions(run, &text, module) {
+            files.insert(path, run.blobs.put(content));
         }
-        Kind::Json | Kind::Pairs => short,
-    };
-    let interpreter = match kind {
-        Kind::Python => Some(named_python(call)?.unwrap_or_else(|| "python".to_owned())),
-        _ => text.lines().next().filter(|line| line.starts_with("#!") && line.contains("python")).map(|_| "python".to_owned()),
-    };
-    files.insert(main.as_str(), blobs.put(content));
+    } else if text.lines().next().is_some_and(|line| line.starts_with("#!") && line.contains("python")) {
+        args.insert("interpreter", "python");
+    }
+    files.insert(main.as_str(), run.blobs.put(content));
     args.insert("style", kind.style());
     args.insert("knows_check_mode", text.contains("_ansible_check_mode"));
     args.insert("main", main);
     args.insert("files", files);
-    if let Some(interpreter) = interpreter {
-        args.insert("interpreter", interpreter);
-    }
-    args.insert("options", with_internals(call, name, options));
     Ok(args)
 }
 
@@ -221,6 +221,17 @@ impl Library {
     fn remembered(&self, key: String, find: impl FnOnce() -> Option<CustomModule>) -> Option<CustomModule> {
         let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
         found.entry(key).or_insert_with(find).clone()
+    }
+
+    /// A module packed for the agent, once in a run: a loop asks for it many times.
+    fn packed(&self, run: &Run, module: &CustomModule) -> Result<Map, String> {
+        let known = self.packed.lock().unwrap_or_else(PoisonError::into_inner).get(&module.path).cloned();
+        if let Some(known) = known {
+            return Ok(known);
+        }
+        let args = pack(run, module)?;
+        self.packed.lock().unwrap_or_else(PoisonError::into_inner).insert(module.path.clone(), args.clone());
+        Ok(args)
     }
 
     /// What modules in Python share, from the Ansible of this machine.
