@@ -90,3 +90,11 @@ fn a_module_in_python_is_refused_before_any_host_where_no_ansible_is_installed()
     let ran = play(&project, &inventory, &[]);
     ran.failed(4, &["\"line\":5,\"column\":7", "modules and plugins in Python need the library of ansible-core"]);
 }
+
+#[test]
+fn a_misspelled_module_of_the_project_is_told_with_the_one_that_was_meant() {
+    let project = project();
+    let inventory = project.write("hosts.ini", "away ansible_host=192.0.2.1\n");
+    let ran = project.play("- hosts: all\n  tasks:\n    - write: {path: /tmp/x}\n", &inventory, &[]);
+    ran.failed(4, &["couldn't resolve module/action 'write'", "writes"]);
+}

@@ -14,6 +14,7 @@ use super::environment::Environment;
 use super::extra_vars;
 use super::failure::Failed;
 use super::prompt;
+use super::vault_sources::{VaultSources, gathered};
 
 /// Which hosts.
 #[derive(Debug, Args)]
@@ -108,15 +109,8 @@ pub struct TaskArgs {
     // Modules are built in.
     #[arg(short = 'M', long, hide = true)]
     module_path: Vec<String>,
-    /// Vault password source
-    #[arg(long, value_name = "[ID@]FILE|prompt")]
-    vault_id: Vec<String>,
-    /// Vault password, or a script that prints it
-    #[arg(long, alias = "vault-pass-file", value_name = "FILE")]
-    vault_password_file: Vec<String>,
-    /// Ask for the vault password
-    #[arg(short = 'J', long, alias = "ask-vault-pass", conflicts_with = "vault_password_file")]
-    ask_vault_password: bool,
+    #[command(flatten)]
+    vault: VaultSources,
     /// Say more; up to -vvvv
     #[arg(short, long, action = ArgAction::Count)]
     verbose: u8,
@@ -212,17 +206,7 @@ impl TaskArgs {
 
     /// The vault passwords, asked for or read; and warnings about sources that gave none.
     pub fn vault(&self, settings: &Settings) -> Result<(Secrets, Vec<Diagnostic>), Failed> {
-        let mut files = self.vault_password_file.clone();
-        files.extend(settings.vault_password_file.iter().map(|path| path.to_string_lossy().into_owned()));
-        let sources = SecretSources {
-            ids: settings.vault_identity_list.iter().chain(&self.vault_id).cloned().collect(),
-            password_files: files,
-            ask: self.ask_vault_password || settings.ask_vault_pass,
-            id_must_match: settings.vault_id_match,
-            ..SecretSources::default()
-        };
-        let mut ask = |question: &str| prompt::password(question).map(|secret| secret.expose().to_owned());
-        gather(&sources, &mut ask).map_err(|error| Failed::from(Diagnostic::error(error.to_string())))
+        gathered(&self.vault.sources(settings))
     }
 }
 

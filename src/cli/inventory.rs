@@ -17,7 +17,8 @@ use crate::yaml::{self, YamlStyle};
 
 use super::environment::Environment;
 use super::failure::{Failed, Outcome, print, warn};
-use super::vault::{VaultOptions, secrets};
+use super::vault::VaultOptions;
+use super::vault_sources::secrets;
 use super::{extra_vars, settings};
 
 /// What the run itself knows of a host, and no inventory says.

@@ -23,6 +23,7 @@ mod realm;
 mod run;
 mod settings;
 mod vault;
+mod vault_sources;
 
 use std::process::ExitCode;
 

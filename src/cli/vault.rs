@@ -9,10 +9,11 @@ use zeroize::Zeroizing;
 
 use crate::base::Diagnostic;
 use crate::engine::Settings;
-use crate::vault::{Seal, SecretSources, Secrets, VaultError, files, gather};
+use crate::vault::{Seal, SecretSources, Secrets, VaultError, files};
 
 use super::environment::Environment;
-use super::failure::{Failed, Outcome, print, warn};
+use super::failure::{Failed, Outcome, print};
+use super::vault_sources::{VaultSources, secrets};
 use super::{prompt, settings};
 
 /// Encrypt and decrypt files and texts of secrets
@@ -124,43 +125,20 @@ struct Encryption {
     encrypt_vault_id: Option<String>,
 }
 
-/// Where vault passwords come from.
+/// What all verbs take.
 #[derive(Debug, Args)]
 pub struct VaultOptions {
-    /// Vault password source
-    #[arg(long, value_name = "[ID@]FILE|prompt")]
-    vault_id: Vec<String>,
-    /// Vault password, or a script that prints it
-    #[arg(long, alias = "vault-pass-file", value_name = "FILE")]
-    vault_password_file: Vec<String>,
-    /// Ask for the vault password
-    #[arg(short = 'J', long, alias = "ask-vault-pass", conflicts_with = "vault_password_file")]
-    ask_vault_password: bool,
+    #[command(flatten)]
+    from: VaultSources,
     /// Say more
     #[arg(short, long, action = clap::ArgAction::Count)]
     pub verbose: u8,
 }
 
 impl VaultOptions {
-    /// The sources of the command line and the settings.
     pub fn sources(&self, settings: &Settings) -> SecretSources {
-        let set = settings.vault_password_file.iter().map(|path| path.to_string_lossy().into_owned());
-        SecretSources {
-            ids: settings.vault_identity_list.iter().chain(&self.vault_id).cloned().collect(),
-            password_files: self.vault_password_file.iter().cloned().chain(set).collect(),
-            ask: self.ask_vault_password || settings.ask_vault_pass,
-            id_must_match: settings.vault_id_match,
-            ..SecretSources::default()
-        }
+        self.from.sources(settings)
     }
-}
-
-/// Asks for and reads all passwords; sources that gave none become warnings on standard error.
-pub fn secrets(sources: &SecretSources) -> Result<Secrets, Failed> {
-    let mut ask = |question: &str| prompt::password(question).map(|secret| secret.expose().to_owned());
-    let (secrets, warnings) = gather(sources, &mut ask).map_err(failed)?;
-    warn(&warnings);
-    Ok(secrets)
 }
 
 fn failed(error: VaultError) -> Failed {

@@ -13,6 +13,14 @@ use super::call::Call;
 use super::library;
 use super::outcome::Outcome;
 
+/// What is remembered of a request while it is on its way.
+struct Asked {
+    /// Whether it runs a module of the project's, which tells of itself.
+    is_custom: bool,
+    /// What is shown of the arguments from `-vvv` on, and never registered.
+    invocation: Option<Value>,
+}
+
 impl Call<'_> {
     /// Runs a module on the task's host, as one of the things that the action does there.
     pub async fn module(&self, name: &str, args: Map) -> Outcome {
@@ -22,8 +30,8 @@ impl Call<'_> {
         }
         match self.request(name, args) {
             Ok(request) => {
-                let invocation = self.invocation(&request);
-                self.as_shown(self.send(request).await, invocation)
+                let asked = self.asked(&request);
+                self.as_shown(self.send(request).await, asked)
             }
             Err(outcome) => *outcome,
         }
@@ -40,7 +48,7 @@ impl Call<'_> {
             unfinished.would_send(request);
             return Outcome::default();
         }
-        let invocation = self.invocation(&request);
+        let asked = self.asked(&request);
         let window = &self.cursor.ahead;
         let outcome = match window.claim(self.task, &request) {
             Claim::Nothing => self.send_first(request).await,
@@ -56,12 +64,12 @@ impl Call<'_> {
                 answer => self.answered(answer),
             },
         };
-        let is_reckoned_with = outcome.facts.is_empty() || brings_facts(self.task) || library::find(self.run, self.task).is_some();
+        let is_reckoned_with = outcome.facts.is_empty() || brings_facts(self.task) || asked.is_custom;
         debug_assert!(is_reckoned_with, "`{name}` brings facts that no rehearsal reckons with");
         if outcome.failed || outcome.unreachable {
             window.forget();
         }
-        self.as_shown(outcome, invocation)
+        self.as_shown(outcome, asked)
     }
 
     fn request(&self, name: &str, args: Map) -> Result<TaskRequest, Box<Outcome>> {
@@ -84,18 +92,17 @@ impl Call<'_> {
         })
     }
 
-    /// What is shown of the arguments from `-vvv` on, and never registered.
-    fn invocation(&self, request: &TaskRequest) -> Option<Value> {
-        let is_shown = self.run.request.settings.verbosity >= 3 && request.module != modules::commands::CUSTOM_MODULE;
-        let entry = modules::find(&request.module).filter(|_| is_shown)?;
-        Some(entry.invocation(&request.args))
+    fn asked(&self, request: &TaskRequest) -> Asked {
+        let is_custom = request.module == modules::commands::CUSTOM_MODULE;
+        let is_shown = self.run.request.settings.verbosity >= 3 && !is_custom;
+        let invocation = modules::find(&request.module).filter(|_| is_shown).map(|entry| entry.invocation(&request.args));
+        Asked { is_custom, invocation }
     }
 
-    fn as_shown(&self, outcome: Outcome, invocation: Option<Value>) -> Outcome {
+    fn as_shown(&self, outcome: Outcome, asked: Asked) -> Outcome {
         let lists_diffs = LISTS_OF_DIFFS.contains(&self.task.short_action());
-        let is_custom = library::find(self.run, self.task).is_some();
-        let outcome = if is_custom { library::adopt(self, outcome) } else { outcome };
-        let invocation = invocation.filter(|_| !outcome.unreachable).or_else(|| outcome.invocation.clone());
+        let outcome = if asked.is_custom { library::adopt(self, outcome) } else { outcome };
+        let invocation = asked.invocation.filter(|_| !outcome.unreachable).or_else(|| outcome.invocation.clone());
         Outcome { lists_diffs, invocation, ..outcome }
     }
 
@@ -167,7 +174,7 @@ impl Call<'_> {
     }
 
     fn no_such_module(&self, name: &str) -> Outcome {
-        Outcome::error(super::preflight::unknown_action(name, self.span()))
+        Outcome::error(super::preflight::unknown_action(self.run, name, self.span()))
     }
 
     /// Values of options that are secret by their nature are masked wherever they would be shown.

@@ -125,8 +125,14 @@ fn shown(path: &Path) -> String {
 }
 
 /// The refusal of a module that does not exist.
-pub fn unknown_action(name: &str, span: &Span) -> Diagnostic {
-    let known = modules::all().iter().flat_map(|entry| [entry.name, entry.short_name()]).chain(actions::NAMES.iter().copied());
+pub fn unknown_action(run: &Run, name: &str, span: &Span) -> Diagnostic {
+    unknown_beside(&library::names(run), name, span)
+}
+
+/// The same, with the names of the modules that the project brings along.
+fn unknown_beside(brought: &[String], name: &str, span: &Span) -> Diagnostic {
+    let native = modules::all().iter().flat_map(|entry| [entry.name, entry.short_name()]).chain(actions::NAMES.iter().copied());
+    let known = native.chain(brought.iter().map(String::as_str));
     let help = "it is neither one of Hostler's (`hostler doc --list`) nor in a `library` folder or an installed collection";
     let error = Diagnostic::error(format!(
         "couldn't resolve module/action '{name}'. This often indicates a misspelling, missing collection, or incorrect module path."
@@ -135,8 +141,8 @@ pub fn unknown_action(name: &str, span: &Span) -> Diagnostic {
 }
 
 /// A module that exists elsewhere is refused when its task runs, one that exists nowhere before anything runs.
-fn unknown_here(name: &str, span: &Span) -> Diagnostic {
-    let error = unknown_action(name, span);
+fn unknown_here(brought: &[String], name: &str, span: &Span) -> Diagnostic {
+    let error = unknown_beside(brought, name, span);
     let is_mistyped = error.help.iter().any(|help| matches!(help, Help::DidYouMean(_)));
     let short = name.strip_prefix("ansible.builtin.").or_else(|| name.strip_prefix("ansible.legacy.")).unwrap_or(name);
     let is_of_ansible = NOT_YET.contains(&short);
@@ -163,7 +169,7 @@ fn check_task(run: &Run, task: &Task, findings: &mut Vec<Diagnostic>) {
     let Some(entry) = modules::find(name) else {
         // A templated action is known when it runs.
         if !is_own && !name.contains("{{") {
-            findings.push(unknown_here(name, &task.action.span));
+            findings.push(unknown_here(&library::names(run), name, &task.action.span));
         }
         if short == "meta" {
             check_meta(task, findings);
@@ -284,11 +290,11 @@ mod tests {
     #[test]
     fn modules_of_others_are_warned_of_and_mistyped_ones_refused() {
         let span = Span::origin("<test>");
-        assert!(!unknown_here("community.mysql.mysql_db", &span).is_error());
-        assert!(!unknown_here("ansible.builtin.dnf", &span).is_error());
-        assert!(unknown_here("ansible.builtin.coppy", &span).is_error());
-        assert!(unknown_here("coppy", &span).is_error());
-        assert!(unknown_here("community.general.ini_fle", &span).is_error());
+        assert!(!unknown_here(&[], "community.mysql.mysql_db", &span).is_error());
+        assert!(!unknown_here(&[], "ansible.builtin.dnf", &span).is_error());
+        assert!(unknown_here(&[], "ansible.builtin.coppy", &span).is_error());
+        assert!(unknown_here(&[], "coppy", &span).is_error());
+        assert!(unknown_here(&[], "community.general.ini_fle", &span).is_error());
     }
 
     #[test]

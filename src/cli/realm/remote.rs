@@ -10,15 +10,15 @@ use crate::cli::arguments::{Overrides, passwords};
 use crate::cli::environment::Environment;
 use crate::cli::extra_vars;
 use crate::cli::failure::Failed;
-use crate::cli::prompt::{self, Terminal};
+use crate::cli::prompt::Terminal;
 use crate::cli::settings;
+use crate::cli::vault_sources::secrets;
 use crate::engine::request::{Mode, PlaySource};
 use crate::engine::{self, RunRequest};
 use crate::history::event::{Event, Sink, Status};
 use crate::history::{Journal, Keeper};
 use crate::keycloak::Json;
 use crate::keycloak::operation::{Operation, Progress};
-use crate::vault::{SecretSources, gather};
 
 const MODULE: &str = "hostler.keycloak.operate";
 /// What the variables of the role `keycloak_realm` say, where the command line says nothing.
@@ -143,17 +143,7 @@ pub fn vault_secrets(server: &Server) -> Result<crate::vault::Secrets, Failed> {
 }
 
 fn vault(server: &Server, settings: &engine::Settings) -> Result<crate::vault::Secrets, Failed> {
-    let mut files = server.inventory.vault_password_file.clone();
-    files.extend(settings.vault_password_file.iter().map(|path| path.to_string_lossy().into_owned()));
-    let sources = SecretSources {
-        ids: settings.vault_identity_list.iter().chain(&server.inventory.vault_id).cloned().collect(),
-        password_files: files,
-        ask: server.inventory.ask_vault_pass || settings.ask_vault_pass,
-        id_must_match: settings.vault_id_match,
-        ..SecretSources::default()
-    };
-    let mut ask = |question: &str| prompt::password(question).map(|secret| secret.expose().to_owned());
-    gather(&sources, &mut ask).map(|(secrets, _)| secrets).map_err(|error| Diagnostic::error(error.to_string()).into())
+    secrets(&server.inventory.vault.sources(settings))
 }
 
 /// What is of interest in the events of the run.

@@ -9,6 +9,7 @@ use super::{locate, remote};
 use crate::base::{Diagnostic, Node, Secret};
 use crate::cli::failure::Failed;
 use crate::cli::prompt::password_for;
+use crate::cli::vault_sources::VaultSources;
 use crate::keycloak::operation::{Operation, Progress, perform};
 use crate::keycloak::{Client, Error, Options, blocking};
 
@@ -53,15 +54,8 @@ pub struct Inventory {
     /// Set variables; may stand several times
     #[arg(short, long, value_name = "k=v|JSON|@FILE")]
     pub extra_vars: Vec<String>,
-    /// Vault password source
-    #[arg(long, value_name = "[ID@]FILE|prompt")]
-    pub vault_id: Vec<String>,
-    /// Vault password, or a script that prints it
-    #[arg(long, alias = "vault-pass-file", value_name = "FILE")]
-    pub vault_password_file: Vec<String>,
-    /// Ask for the vault password
-    #[arg(short = 'J', long, conflicts_with = "vault_password_file")]
-    pub ask_vault_pass: bool,
+    #[command(flatten)]
+    pub vault: VaultSources,
 }
 
 /// The service account's secret, and the answers that were asked for: one command asks once.

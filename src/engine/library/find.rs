@@ -49,6 +49,13 @@ fn folders(run: &Run, roles: &[PathBuf]) -> Vec<PathBuf> {
     beside.chain(run.request.settings.library.iter().cloned()).filter(|folder| folder.is_dir()).collect()
 }
 
+/// The modules of the project's own folders, for "did you mean".
+pub fn names(run: &Run) -> Vec<String> {
+    let entries = folders(run, &read(&run.roles.found)).into_iter().filter_map(|folder| std::fs::read_dir(folder).ok()).flatten().flatten();
+    let files = entries.map(|entry| entry.path()).filter(|path| path.is_file() && is_module(path));
+    files.filter_map(|path| path.file_stem().map(|stem| stem.to_string_lossy().into_owned())).collect()
+}
+
 /// Collections whose modules may be named by their short names here: the role's own, those that its `meta` lists, then those of the task.
 fn collections(task: &Task) -> Vec<String> {
     let role = task.scope.chain().find_map(|scope| scope.role.as_ref());
@@ -107,13 +114,14 @@ fn module_in(folder: &Path, name: &str) -> Option<PathBuf> {
     }
     let wanted = folder.join(name);
     let entries = std::fs::read_dir(wanted.parent()?).ok()?.flatten().map(|entry| entry.path());
-    let is_it = |path: &PathBuf| {
-        let ending = path.extension().map(|ending| ending.to_string_lossy().into_owned()).unwrap_or_default();
-        path.file_stem() == wanted.file_name() && path.is_file() && !NO_MODULES.contains(&ending.as_str())
-    };
+    let is_it = |path: &PathBuf| path.file_stem() == wanted.file_name() && path.is_file() && is_module(path);
     let mut found: Vec<PathBuf> = entries.filter(is_it).collect();
     found.sort();
     found.into_iter().next()
+}
+
+fn is_module(path: &Path) -> bool {
+    path.extension().is_none_or(|ending| !NO_MODULES.contains(&ending.to_string_lossy().as_ref()))
 }
 
 #[cfg(test)]

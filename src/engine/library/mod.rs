@@ -18,7 +18,7 @@ use super::outcome::Outcome;
 use super::state::{Run, read};
 use python::Core;
 
-pub use find::find;
+pub use find::{find, names};
 
 /// A module's file on the controller.
 #[derive(Clone, Debug, PartialEq)]
