@@ -61,7 +61,10 @@ impl Error {
         match self {
             // What it was about was made, or deleted, by somebody else meanwhile; or a proxy gave up on it.
             Error::Api { status: 404 | 409 | 502 | 504, .. } | Error::Html { status: 502 | 504, .. } => true,
-            Error::Api { status: 500, message, .. } => message.contains("Database operation failed"),
+            // Both are what the server says when two writes of one object meet, among others.
+            Error::Api { status: 500, message, .. } => {
+                message.contains("Database operation failed") || message.contains("Failed to update realm")
+            }
             // Says nothing of why; a second one of that name is refused so.
             Error::Api { status: 400, message, .. } => message.starts_with("Failed to add mapper") || message.contains("already exists"),
             Error::Unreachable { sent, .. } => *sent,

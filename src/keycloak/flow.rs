@@ -109,6 +109,22 @@ impl Flow {
         })
     }
 
+    /// The steps on all levels, each before those within it.
+    pub fn each_within(&mut self, visit: &mut impl FnMut(&mut Execution)) {
+        for step in &mut self.executions {
+            visit(step);
+            if let Some(flow) = &mut step.flow {
+                flow.each_within(visit);
+            }
+        }
+    }
+
+    /// The aliases of the configurations on all levels.
+    pub fn config_aliases(&self) -> Vec<String> {
+        let inner = self.executions.iter().filter_map(|step| step.flow.as_ref()).flat_map(Flow::config_aliases);
+        self.executions.iter().filter_map(|step| step.config.as_ref()).map(|config| config.alias.clone()).chain(inner).collect()
+    }
+
     /// Every alias in the tree, its own first.
     pub fn aliases(&self) -> Vec<String> {
         let inner = self.executions.iter().filter_map(|step| step.flow.as_ref()).flat_map(Flow::aliases);

@@ -26,13 +26,12 @@ pub struct Orphan {
 pub fn renamed(flow: &Flow) -> Flow {
     let mut next = flow.clone();
     next.alias.push_str(NEXT);
-    // The alias of a configuration is unique in a realm too.
-    for config in next.executions.iter_mut().filter_map(|step| step.config.as_mut()) {
-        config.alias.push_str(NEXT);
-    }
-    for inner in next.executions.iter_mut().filter_map(|step| step.flow.as_mut()) {
-        *inner = renamed(inner);
-    }
+    next.each_within(&mut |step| {
+        // The alias of a configuration is unique in a realm too.
+        let config = step.config.as_mut().map(|config| &mut config.alias);
+        let part = step.flow.as_mut().map(|flow| &mut flow.alias);
+        config.into_iter().chain(part).for_each(|alias| alias.push_str(NEXT));
+    });
     next
 }
 
@@ -91,7 +90,27 @@ fn is_taken_up(flow: &Flow, found: &Object, plan: &[Action], ledger: &Ledger) ->
 
 /// What was found under the name for the time being is the flow as it is wanted, secrets of its steps too.
 pub fn is_complete(flow: &Flow, found: &Object, ledger: &Ledger) -> bool {
-    Flow::from_body(&found.body).is_some_and(|have| flow::difference(&renamed(flow), &have, ledger) == Difference::None)
+    Flow::from_body(&found.body).is_some_and(|have| flow::difference(&half_renamed(flow, &have), &have, ledger) == Difference::None)
+}
+
+/// The flow under the names for the time being, but where `found` has final ones: a run may have been cut while it gave them.
+fn half_renamed(flow: &Flow, found: &Flow) -> Flow {
+    let mut next = renamed(flow);
+    let (parts, configs) = (found.aliases(), found.config_aliases());
+    next.each_within(&mut |step| {
+        let keep = |alias: &mut String, there: &[String]| {
+            if let Some(end) = alias.strip_suffix(NEXT).filter(|end| there.iter().any(|name| name == end)) {
+                *alias = end.to_owned();
+            }
+        };
+        if let Some(config) = &mut step.config {
+            keep(&mut config.alias, &configs);
+        }
+        if let Some(inner) = &mut step.flow {
+            keep(&mut inner.alias, &parts);
+        }
+    });
+    next
 }
 
 fn deletion(alias: &str, note: &str) -> Action {

@@ -12,6 +12,7 @@ pub const CLAIMS: &[Claim] = &[
     ("a flow with other steps takes the old one's place and all its bindings", rebuilt),
     ("a cut between building and swapping is mended by the next run", cut),
     ("a cut between swapping and renaming is mended by the next run, also when all flows are owned", cut_late),
+    ("a cut within the renaming is mended by the next run, also one with another declaration", cut_renaming),
     ("parts that a cut run left are swept, and no longer take names", orphans),
     ("a flow that something is bound to is not deleted", bound),
     ("a built-in flow is not rebuilt", built_in),
@@ -145,19 +146,34 @@ fn assert_mended(realm: &Realm) {
     assert_eq!(realm.get("")["browserFlow"], "mine");
 }
 
+/// The flow with a step in place of another one, with these names ended by ` - next`.
+fn shadow(names: &[&str]) -> Json {
+    let text =
+        names.iter().fold(other_steps().to_string(), |text, name| text.replace(&format!("\"{name}\""), &format!("\"{name} - next\"")));
+    serde_json::from_str(&text).expect("is JSON")
+}
+
+/// The old flow is gone, and not all parts of the new one have their names.
+fn cut_renaming(server: &Server) {
+    for names in [&["mine"][..], &["mine", "mine forms"], &["mine", "where"]] {
+        for declared in [other_steps(), flow("DISABLED", None)] {
+            let realm = server.realm("flow-cut-renaming");
+            realm.settle(shadow(names));
+            let new = id_of(&realm.get("/authentication/flows"), "mine - next");
+            realm.settle(declared.clone());
+            assert_mended(&realm);
+            let is_taken_up = id_of(&realm.get("/authentication/flows"), "mine") == new;
+            assert_eq!(is_taken_up, declared == other_steps(), "{names:?}");
+        }
+    }
+}
+
 /// Everything is bound to the new flow, which stands there in full, and the old one is gone or not yet.
 fn cut_late(server: &Server) {
     for old_is_gone in [false, true] {
         let realm = server.realm("flow-cut-late");
-        let mut shadow = other_steps();
-        let text = shadow
-            .to_string()
-            .replace("\"mine\"", "\"mine - next\"")
-            .replace("mine forms", "mine forms - next")
-            .replace("\"where\"", "\"where - next\"");
-        shadow = serde_json::from_str(&text).expect("is JSON");
         realm.settle(flow("DISABLED", None));
-        realm.settle(shadow);
+        realm.settle(shadow(&["mine", "mine forms", "where"]));
         if old_is_gone {
             let old = id_of(&realm.get("/authentication/flows"), "mine");
             realm.delete_at(&format!("/authentication/flows/{old}"));

@@ -215,7 +215,8 @@ impl Executor<'_> {
         Some((found.id.clone()?, leftovers::is_complete(flow, found, &self.ledger())))
     }
 
-    /// Deletes parts that no flow uses: their names may be needed. Answers the other deletions.
+    /// Frees the names that leftovers hold, since they may be needed: deletes parts that no flow uses, and renames those of a flow that has
+    /// to wait for its deletion until nobody is bound to it. Answers the other deletions.
     pub(super) async fn sweep<'p>(&self, deletions: Vec<&'p Action>) -> Result<Vec<&'p Action>> {
         let orphan = |action: &Action| {
             self.live.orphans.iter().find(|orphan| action.name.kind == Kind::Flow && orphan.aliases[0] == action.name.key.name())
@@ -224,6 +225,9 @@ impl Executor<'_> {
         for orphan in orphans.into_iter().filter_map(orphan) {
             // Safe only because nothing uses it: a part that is used has to go with its step.
             self.client.delete(&self.path(&format!("authentication/flows/{}", orphan.id)), None).await?;
+        }
+        for shadow in others.iter().filter(|action| leftovers::is_shadow(self.declaration, &action.name)) {
+            self.rename_parts(shadow.name.key.name(), |name| (!name.ends_with(NEXT)).then(|| format!("{name}{NEXT}"))).await?;
         }
         Ok(others)
     }
@@ -279,29 +283,35 @@ impl Executor<'_> {
 
     /// Gives a flow and all within it their final names; bindings follow.
     async fn rename(&self, id: &str, flow: &Flow) -> Result<()> {
-        let path = self.path(&format!("authentication/flows/{}/executions", encode(&format!("{}{NEXT}", flow.alias))));
-        for mut row in self.client.list(&path).await? {
-            if let (Some(config), Some(id)) =
-                (row["alias"].as_str().and_then(|alias| alias.strip_suffix(NEXT)), row["authenticationConfig"].as_str())
-            {
-                let config_path = self.path(&format!("authentication/config/{id}"));
-                let mut body = body_of(self.client.get(&config_path).await?);
-                body.insert("alias".into(), config.into());
-                self.client.put(&config_path, &body.into()).await?;
-                if let Some(config) = flow.config(config) {
-                    config.record(&Body::new(), &mut self.ledger());
-                }
+        let last = |name: &str| name.strip_suffix(NEXT).map(str::to_owned);
+        for config in self.rename_parts(&renamed(flow).alias, last).await? {
+            if let Some(config) = flow.config(&config) {
+                config.record(&Body::new(), &mut self.ledger());
             }
-            let inner = row["authenticationFlow"].as_bool().unwrap_or(false);
-            let Some(alias) = row["displayName"].as_str().filter(|_| inner).and_then(|name| name.strip_suffix(NEXT)).map(str::to_owned)
-            else {
-                continue;
-            };
-            // Only the full row renames; a shorter one is taken and does nothing.
-            row["displayName"] = alias.into();
-            self.client.put(&path, &row).await?;
         }
         self.put_flow(id, flow, &flow.alias, true).await
+    }
+
+    /// Gives the parts of a flow and the configurations of its steps the names that `other` has for them; answers those of the configurations.
+    async fn rename_parts(&self, alias: &str, other: impl Fn(&str) -> Option<String>) -> Result<Vec<String>> {
+        let path = self.path(&format!("authentication/flows/{}/executions", encode(alias)));
+        let mut configs = Vec::new();
+        for mut row in self.client.list(&path).await? {
+            if let (Some(config), Some(id)) = (row["alias"].as_str().and_then(&other), row["authenticationConfig"].as_str()) {
+                let config_path = self.path(&format!("authentication/config/{id}"));
+                let mut body = body_of(self.client.get(&config_path).await?);
+                body.insert("alias".into(), config.as_str().into());
+                self.client.put(&config_path, &body.into()).await?;
+                configs.push(config);
+            }
+            let is_part = row["authenticationFlow"].as_bool().unwrap_or(false);
+            if let Some(name) = row["displayName"].as_str().filter(|_| is_part).and_then(&other) {
+                // Only the full row renames; a shorter one is taken and does nothing.
+                row["displayName"] = name.into();
+                self.client.put(&path, &row).await?;
+            }
+        }
+        Ok(configs)
     }
 }
 
