@@ -53,7 +53,7 @@ install_rust() {
   channel=$(sed -n 's/^channel = "\(.*\)"/\1/p' rust-toolchain.toml)
   if ! rustup toolchain list | grep -q "^$channel"; then
     say "installing Rust $channel"
-    rustup -q toolchain install "$channel" --profile minimal --component rustfmt --component clippy
+    rustup -q toolchain install "$channel" --no-self-update --profile minimal --component rustfmt --component clippy
   fi
 }
 

@@ -12,6 +12,7 @@ use crate::keycloak::kind::Kind;
 use crate::keycloak::leftovers::{self, NEXT, renamed};
 use crate::keycloak::model::{Key, Name, Object};
 use crate::keycloak::plan::Action;
+use crate::keycloak::render;
 use crate::keycloak::{Body, Json};
 
 const BOUND: [&str; 2] = ["firstBrokerLoginFlowAlias", "postBrokerLoginFlowAlias"];
@@ -227,9 +228,23 @@ impl Executor<'_> {
             self.client.delete(&self.path(&format!("authentication/flows/{}", orphan.id)), None).await?;
         }
         for shadow in others.iter().filter(|action| leftovers::is_shadow(self.declaration, &action.name)) {
-            self.rename_parts(shadow.name.key.name(), |name| (!name.ends_with(NEXT)).then(|| format!("{name}{NEXT}"))).await?;
+            self.free_names(&shadow.name).await.map_err(|error| error.of(render::title(shadow, &self.declaration.realm)))?;
         }
         Ok(others)
+    }
+
+    /// Renames the parts of a leftover flow that have names without [`NEXT`].
+    async fn free_names(&self, leftover: &Name) -> Result<()> {
+        let found = self.live.get(leftover.kind, &leftover.key).and_then(|object| Flow::from_body(&object.body));
+        let taken = found.map(|flow| [flow.aliases(), flow.config_aliases()].concat()).unwrap_or_default();
+        let other = |name: &str| {
+            let mut other = (!name.ends_with(NEXT)).then(|| format!("{name}{NEXT}"))?;
+            while taken.contains(&other) {
+                other.push_str(NEXT);
+            }
+            Some(other)
+        };
+        self.rename_parts(leftover.key.name(), other).await.map(|_| ())
     }
 
     /// One that a cut run left goes when nobody is bound to it any more.

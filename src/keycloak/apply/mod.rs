@@ -227,7 +227,10 @@ impl<'a> Executor<'a> {
     async fn write_all(&self, plan: &Plan) -> Result<Option<Error>> {
         let (deletions, writes): (Vec<&Action>, Vec<&Action>) =
             plan.actions.iter().partition(|action| action.operation == Operation::Delete);
-        let deletions = self.sweep(deletions).await?;
+        let deletions = match self.sweep(deletions).await {
+            Err(lost) if lost.needs_reread() => return Ok(Some(lost)),
+            swept => swept?,
+        };
         for kind in Kind::all() {
             let of_kind: Vec<&Action> = writes.iter().copied().filter(|action| action.name.kind == kind).collect();
             let ranks: BTreeSet<usize> = of_kind.iter().map(|action| self.rank(action)).collect();
