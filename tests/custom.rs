@@ -98,3 +98,14 @@ fn a_misspelled_module_of_the_project_is_told_with_the_one_that_was_meant() {
     let ran = project.play("- hosts: all\n  tasks:\n    - write: {path: /tmp/x}\n", &inventory, &[]);
     ran.failed(4, &["couldn't resolve module/action 'write'", "writes"]);
 }
+
+#[test]
+fn a_filter_whose_file_cannot_be_loaded_is_told_with_the_reason() {
+    let project = project();
+    project.write("filter_plugins/ours.py", "import a_library_that_nobody_has\n");
+    let inventory = project.write("hosts.ini", "here ansible_connection=local\n");
+    let tasks = "- hosts: all\n  gather_facts: false\n  tasks:\n    - debug: {msg: \"{{ 'x' | of_ours }}\"}\n";
+    let ran = project.play(tasks, &inventory, &[]);
+    let ran = ran.failed(2, &["ours.py", "No module named 'a_library_that_nobody_has'"]);
+    assert!(ran.trouble().contains("no filter of this name was loaded"), "{}", ran.trouble());
+}

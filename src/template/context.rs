@@ -149,7 +149,7 @@ impl Default for Controller {
             directory: PathBuf::from("/"),
             setting: Arc::new(|_| None),
             allow_broken_conditionals: false,
-            call_plugin: Arc::new(|_| None),
+            call_plugin: Arc::new(|_, _| None),
             permit: Arc::new(|_| true),
         }
     }

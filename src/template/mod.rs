@@ -45,7 +45,7 @@ pub use engine::Templar;
 pub use error::{Error, ErrorKind};
 pub use file_variables::{file_variables, managed};
 pub use names::NameKind;
-pub use plugins::{CallPlugin, PluginCall};
+pub use plugins::{CallPlugin, PluginCall, PluginVariables};
 
 /// What the name `omit` stands for once it is data. The engine drops arguments with this value; inside containers it is dropped already.
 pub const OMIT: &str = "__omit_place_holder__8d1f6a52c0b74e13";

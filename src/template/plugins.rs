@@ -21,8 +21,27 @@ pub struct PluginCall {
     pub named: Map,
 }
 
+/// The variables where a plugin is called: rendered one by one, when it reads them.
+pub trait PluginVariables {
+    fn names(&self) -> Vec<String>;
+
+    /// `None`: there is none of this name. An error says why it has no value.
+    fn read(&self, name: &str) -> Option<Result<Value, String>>;
+}
+
 /// `None`: there is no plugin of that name. An error is in the plugin's words.
-pub type CallPlugin = Arc<dyn Fn(&PluginCall) -> Option<Result<Value, String>> + Send + Sync>;
+pub type CallPlugin = Arc<dyn Fn(&PluginCall, &dyn PluginVariables) -> Option<Result<Value, String>> + Send + Sync>;
+
+impl PluginVariables for Arc<Scope> {
+    fn names(&self) -> Vec<String> {
+        self.context.variables.names()
+    }
+
+    fn read(&self, name: &str) -> Option<Result<Value, String>> {
+        let found = self.variable(name).transpose()?;
+        Some(found.and_then(|value| value.to_value()).map_err(|fault| fault.message()))
+    }
+}
 
 /// Asks a plugin of the project's; `None` when there is none.
 pub(crate) fn call(kind: &'static str, name: &str, arguments: Arguments, scope: &Arc<Scope>) -> Option<Outcome<Val>> {
@@ -38,7 +57,7 @@ pub(crate) fn call(kind: &'static str, name: &str, arguments: Arguments, scope: 
     match asked() {
         Err(fault) => Some(Err(fault)),
         Ok(call) => {
-            let answer = (scope.context.controller.call_plugin)(&call)?;
+            let answer = (scope.context.controller.call_plugin)(&call, scope)?;
             Some(
                 answer
                     .map(|value| Val::from_value(&value))

@@ -1,16 +1,18 @@
 //! Filters, tests and lookups in Python, of the project and of installed collections: called through the Ansible of this machine, in a
 //! process that starts with the first one and ends with the run.
 
-use std::collections::HashSet;
+use std::cell::Cell;
+use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use crate::base::Value;
 use crate::engine::settings::Settings;
+use crate::engine::state::lock;
 use crate::language::RoleFinder;
-use crate::template::{CallPlugin, PluginCall};
+use crate::template::{CallPlugin, PluginCall, PluginVariables};
 
 use super::Library;
 
@@ -28,13 +30,33 @@ pub struct Places {
 #[derive(Debug, Default)]
 pub struct Plugins {
     places: Places,
-    state: Mutex<State>,
+    /// The folder that relative paths of lookups are meant from.
+    folder: PathBuf,
+    /// By depth: a variable that a lookup reads may need a plugin itself, while the process of the first one waits for it.
+    hosts: Mutex<Vec<Arc<Mutex<Option<Host>>>>>,
+    /// Those that there are not, each with what Ansible says of the files it cannot load.
+    missing: Mutex<HashMap<(&'static str, String), Vec<String>>>,
 }
 
-#[derive(Debug, Default)]
-struct State {
-    host: Option<Host>,
-    missing: HashSet<(&'static str, String)>,
+thread_local! {
+    /// How many plugins this thread waits for.
+    static DEPTH: Cell<usize> = const { Cell::new(0) };
+}
+
+/// A call within those that this thread waits for, as long as it lives.
+struct Nested;
+
+impl Nested {
+    /// The guard, and how many there were before.
+    fn enter() -> (Nested, usize) {
+        (Nested, DEPTH.replace(DEPTH.get() + 1))
+    }
+}
+
+impl Drop for Nested {
+    fn drop(&mut self) {
+        DEPTH.set(DEPTH.get() - 1);
+    }
 }
 
 /// The process that runs them.
@@ -48,8 +70,9 @@ struct Host {
 /// The filters, tests and lookups of a project, as templates ask for them.
 pub fn of_project(settings: &Settings, playbooks: &[PathBuf], roles: &RoleFinder, library: Arc<Library>) -> CallPlugin {
     let set = [&settings.filter_plugins[..], &settings.test_plugins[..], &settings.lookup_plugins[..]];
-    let plugins = Plugins::new(Places::find(playbooks, &roles.folders, &roles.collections, set));
-    Arc::new(move |call| plugins.call(call, &library))
+    let places = Places::find(playbooks, &roles.folders, &roles.collections, set);
+    let plugins = Plugins { places, folder: playbooks.first().cloned().unwrap_or_default(), ..Plugins::default() };
+    Arc::new(move |call, variables| plugins.call(call, variables, &library))
 }
 
 const PROGRAM: &str = include_str!("plugins.py");
@@ -85,52 +108,64 @@ impl Places {
 }
 
 impl Plugins {
-    pub fn new(places: Places) -> Self {
-        Plugins { places, state: Mutex::default() }
-    }
-
     /// Calls a plugin; `None` when there is none of its name.
-    pub fn call(&self, call: &PluginCall, library: &Library) -> Option<Result<Value, String>> {
+    fn call(&self, call: &PluginCall, variables: &dyn PluginVariables, library: &Library) -> Option<Result<Value, String>> {
         if !self.places.may_have(call) {
             return None;
         }
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (call.kind, call.name.clone());
-        if state.missing.contains(&key) {
-            return None;
+        if let Some(why) = lock(&self.missing).get(&key) {
+            return not_loaded(call, why);
         }
-        let answer = self.host(&mut state, library).and_then(|host| host.ask(call));
+        let (_nested, depth) = Nested::enter();
+        let place = self.place(depth);
+        let mut host = lock(&place);
+        let answer = self.running(&mut host, library).and_then(|host| host.ask(call, variables));
         match answer {
             Ok(Answer::Value(value)) => Some(Ok(value)),
             Ok(Answer::Refused(why)) => Some(Err(why)),
-            Ok(Answer::Missing) => {
-                state.missing.insert(key);
-                None
+            Ok(Answer::Missing(why)) => {
+                let answer = not_loaded(call, &why);
+                lock(&self.missing).insert(key, why);
+                answer
             }
             Err(why) => {
-                state.host = None;
+                *host = None;
                 Some(Err(why))
             }
         }
     }
 
-    fn host<'a>(&self, state: &'a mut State, library: &Library) -> Result<&'a mut Host, String> {
-        if state.host.is_none() {
-            let core = library.core()?;
-            state.host = Some(Host::start(&core.python, &self.places)?);
+    fn place(&self, depth: usize) -> Arc<Mutex<Option<Host>>> {
+        let mut hosts = lock(&self.hosts);
+        while hosts.len() <= depth {
+            hosts.push(Arc::default());
         }
-        state.host.as_mut().ok_or_else(|| "the plugins' process did not start".to_owned())
+        hosts[depth].clone()
     }
+
+    fn running<'a>(&self, host: &'a mut Option<Host>, library: &Library) -> Result<&'a mut Host, String> {
+        if host.is_none() {
+            let core = library.core()?;
+            *host = Some(Host::start(&core.python, &self.places, &self.folder)?);
+        }
+        host.as_mut().ok_or_else(|| "the plugins' process did not start".to_owned())
+    }
+}
+
+/// What to say of a name that no plugin has: nothing, unless there are files that could not be loaded.
+fn not_loaded(call: &PluginCall, why: &[String]) -> Option<Result<Value, String>> {
+    (!why.is_empty()).then(|| Err(format!("no {} of this name was loaded; {}", call.kind, why.join("; "))))
 }
 
 enum Answer {
     Value(Value),
     Refused(String),
-    Missing,
+    Missing(Vec<String>),
 }
 
 impl Host {
-    fn start(python: &Path, places: &Places) -> Result<Host, String> {
+    fn start(python: &Path, places: &Places, folder: &Path) -> Result<Host, String> {
         let failed = |error: std::io::Error| format!("plugins in Python cannot be run by `{}`: {error}", python.display());
         let mut child = Command::new(python)
             .args(["-c", PROGRAM])
@@ -146,6 +181,7 @@ impl Host {
         let settings = serde_json::json!({
             "collections": places.collections,
             "folders": {"filter": places.filters, "test": places.tests, "lookup": places.lookups},
+            "folder": folder,
         });
         host.say(&settings).map_err(failed)?;
         Ok(host)
@@ -156,25 +192,57 @@ impl Host {
         self.asks.flush()
     }
 
-    fn ask(&mut self, call: &PluginCall) -> Result<Answer, String> {
+    fn ask(&mut self, call: &PluginCall, variables: &dyn PluginVariables) -> Result<Answer, String> {
         let arguments: Vec<serde_json::Value> = call.arguments.iter().map(Value::to_json).collect();
         let asked = serde_json::json!({
             "kind": call.kind, "name": call.name, "arguments": arguments, "named": Value::from(call.named.clone()).to_json(),
         });
         let gone = |error: std::io::Error| format!("the process that runs plugins in Python is gone: {error}");
         self.say(&asked).map_err(gone)?;
+        loop {
+            let mut answer = self.hear()?;
+            match answer.remove("variable") {
+                Some(name) => self.say(&read(name.as_str(), variables)).map_err(gone)?,
+                None => return Ok(Answer::of(answer)),
+            }
+        }
+    }
+
+    fn hear(&mut self) -> Result<serde_json::Map<String, serde_json::Value>, String> {
         let mut line = String::new();
-        if self.answers.read_line(&mut line).map_err(gone)? == 0 {
+        let read =
+            self.answers.read_line(&mut line).map_err(|error| format!("the process that runs plugins in Python is gone: {error}"))?;
+        if read == 0 {
             return Err("the process that runs plugins in Python ended; does `import ansible` work there?".into());
         }
-        let Ok(serde_json::Value::Object(mut answer)) = serde_json::from_str(&line) else {
-            return Err(format!("a plugin answered with no JSON: {line}"));
-        };
-        Ok(match (answer.remove("value"), answer.remove("error")) {
+        match serde_json::from_str(&line) {
+            Ok(serde_json::Value::Object(answer)) => Ok(answer),
+            _ => Err(format!("a plugin answered with no JSON: {line}")),
+        }
+    }
+}
+
+/// The answer to a question for a variable, or for all their names.
+fn read(name: Option<&str>, variables: &dyn PluginVariables) -> serde_json::Value {
+    match name.map(|name| variables.read(name)) {
+        None => serde_json::json!({"value": variables.names()}),
+        Some(None) => serde_json::json!({}),
+        Some(Some(Ok(value))) => serde_json::json!({"value": value.to_json()}),
+        Some(Some(Err(why))) => serde_json::json!({"error": why}),
+    }
+}
+
+impl Answer {
+    fn of(mut answer: serde_json::Map<String, serde_json::Value>) -> Answer {
+        match (answer.remove("value"), answer.remove("error")) {
             (Some(value), _) => Answer::Value(Value::from_json(value)),
             (None, Some(why)) => Answer::Refused(why.as_str().unwrap_or("it failed").to_owned()),
-            (None, None) => Answer::Missing,
-        })
+            (None, None) => {
+                let said = answer.remove("missing").and_then(|said| said.as_array().cloned()).unwrap_or_default();
+                let said = said.iter().filter_map(|text| text.as_str()).map(|text| text.trim_start_matches("[WARNING]: ").to_owned());
+                Answer::Missing(said.collect())
+            }
+        }
     }
 }
 
@@ -194,10 +262,21 @@ mod tests {
         PluginCall { kind: "filter", name: name.into(), arguments: Vec::new(), named: Default::default() }
     }
 
+    struct Nothing;
+
+    impl PluginVariables for Nothing {
+        fn names(&self) -> Vec<String> {
+            Vec::new()
+        }
+
+        fn read(&self, _name: &str) -> Option<Result<Value, String>> {
+            None
+        }
+    }
+
     #[test]
     fn nobody_is_asked_where_no_plugin_can_be() {
-        let plugins = Plugins::new(Places::default());
-        assert!(plugins.call(&call("shout"), &Library::default()).is_none());
+        assert!(Plugins::default().call(&call("shout"), &Nothing, &Library::default()).is_none());
         assert!(Places::default().may_have(&call("our.own.shout")));
     }
 
