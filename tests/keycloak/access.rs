@@ -3,7 +3,7 @@
 use hostler::base::Secret;
 use hostler::keycloak::access::{ServiceAccount, establish, look};
 use hostler::keycloak::login::{Login, log_in};
-use hostler::keycloak::{Client, Declaration, Error, apply, blocking};
+use hostler::keycloak::{Client, Declaration, Error, apply, blocking, render};
 use serde_json::json;
 
 use super::Claim;
@@ -90,6 +90,13 @@ fn documented_roles(server: &Server) {
     let realm = server.realm("documented");
     let mut declared = everything();
     declared["users"][2]["clientRoles"] = json!({});
+    // More than there are groups and roles: those are then asked for their users.
+    let one = |name: String| {
+        json!({"username": name, "email": format!("{name}@staff.test"), "firstName": "M", "lastName": "N", "groups": ["/Staff"],
+            "realmRoles": ["reporter"]})
+    };
+    let many = (0..80).map(|number| one(format!("many-{number}")));
+    declared["users"].as_array_mut().expect("a list").extend(many);
     let mut first = declared.clone();
     first["clients"]
         .as_array_mut()
@@ -119,6 +126,14 @@ fn documented_roles(server: &Server) {
     let planner = server.client_as(&realm.name, "planner", "planner-secret");
     blocking::run(|| apply::apply(&planner, &declaration)).unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(realm.get("")["failureFactor"], 7);
+    let plan = || blocking::run(|| apply::preview(&planner, &declaration)).unwrap_or_else(|error| panic!("{error}"));
+    assert!(plan().is_empty(), "{}", render::text(&plan()));
+    let (role, group) = (realm.get("/roles/reporter"), realm.get("/group-by-path/Staff"));
+    let id = |number: usize| realm.user_named(&format!("many-{number}"))["id"].as_str().expect("has one").to_owned();
+    realm.delete_with(&format!("/users/{}/role-mappings/realm", id(7)), Some(json!([role])));
+    realm.delete_at(&format!("/users/{}/groups/{}", id(9), group["id"].as_str().expect("has one")));
+    let text = render::text(&plan());
+    assert!(text.contains("user many-7") && text.contains("user many-9") && text.contains("2 to change"), "{text}");
 }
 
 fn blind(server: &Server) {

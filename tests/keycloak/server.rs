@@ -160,8 +160,12 @@ impl Realm<'_> {
     }
 
     pub fn delete_at(&self, rest: &str) {
+        self.delete_with(rest, None);
+    }
+
+    pub fn delete_with(&self, rest: &str, body: Option<Json>) {
         let (client, path) = (self.server.client(), self.path(rest));
-        blocking::run(|| client.delete(&path, None)).unwrap_or_else(|error| panic!("DELETE {rest}: {error}"));
+        blocking::run(|| client.delete(&path, body.as_ref())).unwrap_or_else(|error| panic!("DELETE {rest}: {error}"));
     }
 
     /// An operation as the command line and the agent have them.
