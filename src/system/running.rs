@@ -57,11 +57,18 @@ impl Drop for Running {
 pub fn output(program: &mut std::process::Command) -> std::io::Result<std::process::Output> {
     use std::os::unix::process::CommandExt;
     use std::process::Stdio;
-    if STOPPING.load(Ordering::SeqCst) {
-        return Err(std::io::ErrorKind::Interrupted.into());
-    }
-    let child = program.process_group(0).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
-    let _running = Running::note(child.id(), false);
+    program.process_group(0).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let (child, _running) = {
+        // Nobody ends or stops programs between its start and its note: it would be missed.
+        let mut running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
+        if STOPPING.load(Ordering::SeqCst) {
+            return Err(std::io::ErrorKind::Interrupted.into());
+        }
+        let child = program.spawn()?;
+        running.insert(child.id(), false);
+        let note = Running(child.id());
+        (child, note)
+    };
     child.wait_with_output()
 }
 

@@ -19,7 +19,8 @@ fn resource(sort: &str, name: &str, id: &str, mut values: Json) -> Json {
 
 fn state(realm: &str) -> Json {
     let of = |sort: &str, name: &str, id: &str, mut values: Json| {
-        values["realm_id"] = realm.into();
+        let field = if sort.contains("identity_provider") { "realm" } else { "realm_id" };
+        values[field] = realm.into();
         resource(sort, name, id, values)
     };
     let smtp = json!([{"host": "mail.test", "port": "25", "from": "a@b.test", "ssl": false, "auth": [{"username": "postman", "password": "hunter22"}]}]);

@@ -74,7 +74,8 @@ impl<'a> Resource<'a> {
     }
 
     fn realm(&self) -> Option<&'a str> {
-        if self.sort == "realm" { self.text("realm") } else { self.text("realm_id") }
+        // Identity providers, their mappers and organizations have it in `realm`, as the realm has its own name.
+        self.text("realm_id").or_else(|| self.text("realm"))
     }
 
     fn texts(&self, field: &str) -> Vec<&'a str> {
