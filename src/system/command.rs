@@ -261,7 +261,6 @@ fn in_memory(bytes: &[u8]) -> std::io::Result<File> {
 /// Starts a program on this host in a process group of its own, feeds it, collects its output.
 pub(super) fn run_locally(command: &Command) -> Result<Completed> {
     let (program, arguments) = command.argv.split_first().ok_or_else(|| Failure::new("no command was given"))?;
-    running::require_controller(command)?;
     let mut process = std::process::Command::new(program);
     process.args(arguments).envs(command.environment.iter().map(|(name, value)| (name, value)));
     process.process_group(0).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -274,9 +273,8 @@ pub(super) fn run_locally(command: &Command) -> Result<Completed> {
     }
     let _umask = command.umask.map(UmaskGuard::set);
     let started = Instant::now();
-    let mut child = process.spawn().map_err(|error| cannot_start(command, &error))?;
+    let (mut child, _running) = Running::start(&mut process, command.must_settle).map_err(|error| cannot_start(command, &error))?;
     let pid = child.id();
-    let _running = Running::note(pid, command.must_settle);
     let stdout = collect(child.stdout.take(), command.output.clone());
     let stderr = collect(child.stderr.take(), command.output.clone());
     let (status, timed_out) = wait(&mut child, pid, command.timeout).map_err(|error| cannot_start(command, &error))?;

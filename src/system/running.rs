@@ -1,14 +1,14 @@
 //! The programs that run now, and how they end when a task is cancelled, the controller goes away, or their user is to be removed.
 
 use std::collections::BTreeMap;
+use std::io::{Error, ErrorKind, Result};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
-
-use super::command::Command;
-use super::error::{Failure, Result};
 
 /// Their process groups, with whether they must settle.
 static RUNNING: Mutex<BTreeMap<u32, bool>> = Mutex::new(BTreeMap::new());
@@ -38,9 +38,16 @@ pub(super) fn end_helpers(user: &str) {
 pub(super) struct Running(u32);
 
 impl Running {
-    pub(super) fn note(pid: u32, must_settle: bool) -> Self {
-        RUNNING.lock().unwrap_or_else(PoisonError::into_inner).insert(pid, must_settle);
-        Running(pid)
+    /// Starts a program, and knows it before anybody can end or stop what runs: it would be missed.
+    pub(super) fn start(program: &mut Command, must_settle: bool) -> Result<(Child, Running)> {
+        let mut running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
+        if STOPPING.load(Ordering::SeqCst) {
+            return Err(Error::new(ErrorKind::Interrupted, "the controller is gone"));
+        }
+        let child = program.spawn()?;
+        running.insert(child.id(), must_settle);
+        let note = Running(child.id());
+        Ok((child, note))
     }
 }
 
@@ -54,30 +61,10 @@ impl Drop for Running {
 ///
 /// # Errors
 /// It cannot be started, or nothing is any more.
-pub fn output(program: &mut std::process::Command) -> std::io::Result<std::process::Output> {
-    use std::os::unix::process::CommandExt;
-    use std::process::Stdio;
+pub fn output(program: &mut Command) -> Result<Output> {
     program.process_group(0).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let (child, _running) = {
-        // Nobody ends or stops programs between its start and its note: it would be missed.
-        let mut running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
-        if STOPPING.load(Ordering::SeqCst) {
-            return Err(std::io::ErrorKind::Interrupted.into());
-        }
-        let child = program.spawn()?;
-        running.insert(child.id(), false);
-        let note = Running(child.id());
-        (child, note)
-    };
+    let (child, _running) = Running::start(program, false)?;
     child.wait_with_output()
-}
-
-/// Refuses to start a program for a controller that is gone.
-pub(super) fn require_controller(command: &Command) -> Result<()> {
-    match STOPPING.load(Ordering::SeqCst) {
-        true => Err(Failure::new(format!("`{}` was not started: the controller is gone", command.program()))),
-        false => Ok(()),
-    }
 }
 
 /// Ends every program that runs now, with all it has started.
@@ -118,7 +105,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("folder");
         let mark = folder.path().join("pid");
         let script = format!("sleep 600 & echo $! > {}; wait", mark.display());
-        let program = std::thread::spawn(move || output(std::process::Command::new("/bin/sh").args(["-c", &script])));
+        let program = std::thread::spawn(move || output(Command::new("/bin/sh").args(["-c", &script])));
         let started = || std::fs::read_to_string(&mark).ok().and_then(|text| text.trim().parse::<u32>().ok());
         let sleeper = loop {
             match started() {

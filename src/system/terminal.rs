@@ -79,8 +79,7 @@ impl Conversation {
         if let Some(folder) = &command.working_directory {
             process.current_dir(folder);
         }
-        let child = process.spawn().map_err(|error| cannot_start(command, &error))?;
-        let running = Running::note(child.id(), false);
+        let (child, running) = Running::start(&mut process, false).map_err(|error| cannot_start(command, &error))?;
         let terminal = File::from(terminal);
         let output = listen_to(terminal.try_clone().map_err(|error| cannot_start(command, &error))?);
         Ok(Conversation { terminal, output, child, _running: running })
