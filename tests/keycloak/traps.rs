@@ -9,6 +9,7 @@ use super::server::{Server, by, with};
 pub const CLAIMS: &[Claim] = &[
     ("a change of a client keeps its authorization services, secret and undeclared mappers", client),
     ("a change of a realm attribute and of mail settings keeps the other ones", realm_maps),
+    ("a change of the realm keeps what a short write would set back, and policies change field by field", realm_row),
     ("a change of a user keeps e-mail, names and undeclared attributes", user),
     ("a change of a group or a role keeps the description", descriptions),
     ("a change of an identity provider keeps its secret and its other settings", identity_provider),
@@ -55,6 +56,38 @@ fn realm_maps(server: &Server) {
         (&now["smtpServer"]["host"], &now["smtpServer"]["user"], &now["smtpServer"]["password"]),
         (&json!("b"), &json!("u"), &json!(MASK))
     );
+}
+
+/// Without its own fields a PUT of the realm sets back the device grant, CIBA and pushed requests; a policy is replaced whole, or not at all.
+fn realm_row(server: &Server) {
+    let realm = server.realm("trap-row");
+    realm.settle(json!({"displayName": "one"}));
+    let mut by_hand = realm.get("");
+    let set = json!({
+        "oauth2DeviceCodeLifespan": 700, "oauth2DevicePollingInterval": 9, "otpPolicyPeriod": 60, "otpPolicyLookAheadWindow": 2,
+        "webAuthnPolicyRpEntityName": "Staff", "webAuthnPolicyCreateTimeout": 50, "webAuthnPolicyExtraOrigins": ["https://a.test"],
+        "webAuthnPolicyPasswordlessRpEntityName": "Staff", "webAuthnPolicyPasswordlessCreateTimeout": 51,
+        "eventsListeners": ["jboss-logging"], "passwordPolicy": "length(9)",
+    });
+    by_hand.as_object_mut().expect("a map").extend(set.as_object().expect("a map").clone());
+    for (name, value) in
+        [("cibaExpiresIn", "130"), ("cibaBackchannelTokenDeliveryMode", "ping"), ("parRequestUriLifespan", "70"), ("mine", "1")]
+    {
+        by_hand["attributes"][name] = value.into();
+    }
+    realm.put("", by_hand);
+    let mut wanted = realm.get("");
+    assert_eq!((&wanted["oauth2DeviceCodeLifespan"], &wanted["attributes"]["cibaExpiresIn"]), (&json!(700), &json!("130")));
+    for (field, value) in [
+        ("displayName", json!("two")),
+        ("otpPolicyDigits", json!(8)),
+        ("webAuthnPolicyRpId", json!("a.test")),
+        ("webAuthnPolicyPasswordlessRpId", json!("a.test")),
+    ] {
+        realm.settle(json!({field: value.clone()}));
+        wanted[field] = value;
+        assert_eq!(realm.get(""), wanted, "{field}");
+    }
 }
 
 fn user(server: &Server) {

@@ -163,24 +163,23 @@ impl Executor<'_> {
         self.client.put(&path, &body.into()).await
     }
 
-    /// The realm's own row: only fields that change are sent, since it keeps what is omitted; but a map of attributes or of mail settings
-    /// is replaced whole.
+    /// Fields of the realm's own row: those that change, since others may have changed meanwhile.
     async fn update_settings(&self, action: &Action, object: &Object) -> Result<()> {
-        let mut body = body_of(json!({"realm": self.declaration.realm}));
-        let settings = self.client.get(&self.realm).await?;
-        for (field, value) in &object.body {
-            let changes = action.changes.iter().any(|change| change.path == *field || change.path.starts_with(&format!("{field}.")));
-            if !changes {
-                continue;
-            }
-            let mut read: Body = settings.get(field).map(|known| (field.clone(), known.clone())).into_iter().collect();
-            let declared = Body::from_iter([(field.clone(), value.clone())]);
-            let wanted = self.wanted(action.name.kind, &read, &declared).into_owned();
-            overlay(action.name.kind.spec(), &mut read, &wanted);
-            // A null is taken for "unchanged": an empty text unsets.
-            body.insert(field.clone(), read.remove(field).filter(|value| !value.is_null()).unwrap_or_else(|| "".into()));
-        }
-        self.client.put(&self.realm, &body.into()).await
+        let kind = action.name.kind;
+        let is_changed =
+            |field: &str| action.changes.iter().any(|change| change.path == field || change.path.starts_with(&format!("{field}.")));
+        self.write_row(|settings| {
+            let written = |(field, value): (&String, &Json)| {
+                let mut read: Body = settings.get(field).map(|known| (field.clone(), known.clone())).into_iter().collect();
+                let declared = Body::from_iter([(field.clone(), value.clone())]);
+                let wanted = self.wanted(kind, &read, &declared).into_owned();
+                overlay(kind.spec(), &mut read, &wanted);
+                // A null is taken for "unchanged": an empty text unsets.
+                (field.clone(), read.remove(field).filter(|value| !value.is_null()).unwrap_or_else(|| "".into()))
+            };
+            object.body.iter().filter(|(field, _)| is_changed(field)).map(written).collect()
+        })
+        .await
     }
 
     /// Another name or place for something that keeps its id.

@@ -259,13 +259,11 @@ impl Executor<'_> {
 
     /// Binds the realm, its clients and its identity providers to another flow.
     async fn rebind(&self, old: &str, old_alias: &str, new: &str, new_alias: &str) -> Result<()> {
-        let settings = self.client.get(&self.realm).await?;
-        let bound = settings.as_object().into_iter().flatten().filter(|(field, value)| field.ends_with("Flow") && *value == old_alias);
-        let mut body: Body = bound.map(|(field, _)| (field.clone(), new_alias.into())).collect();
-        if !body.is_empty() {
-            body.insert("realm".into(), self.declaration.realm.as_str().into());
-            self.client.put(&self.realm, &body.into()).await?;
-        }
+        self.write_row(|settings| {
+            let bound = settings.iter().filter(|(field, value)| field.ends_with("Flow") && **value == old_alias);
+            bound.map(|(field, _)| (field.clone(), new_alias.into())).collect()
+        })
+        .await?;
         for client in self.client.list(&self.path("clients")).await? {
             self.rebind_client(client, old, new).await?;
         }

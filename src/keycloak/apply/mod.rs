@@ -6,6 +6,7 @@ mod entities;
 mod flows;
 mod links;
 mod organizations;
+mod row;
 mod teller;
 
 use std::collections::{BTreeSet, HashMap};
@@ -175,6 +176,8 @@ struct Executor<'a> {
     realm_id: &'a str,
     ids: Mutex<HashMap<Name, String>>,
     ledger: Mutex<Ledger>,
+    /// Held by who writes the realm's own row.
+    row: tokio::sync::Mutex<()>,
     progress: Option<&'a Progress>,
 }
 
@@ -189,6 +192,7 @@ impl<'a> Executor<'a> {
             realm_id: &reading.realm_id,
             ids: Mutex::new(ids),
             ledger: Mutex::new(ledger(client, declaration, Some(reading))),
+            row: tokio::sync::Mutex::default(),
             progress,
         }
     }
@@ -303,11 +307,13 @@ impl<'a> Executor<'a> {
     async fn keep_ledger(&self) -> Result<()> {
         let text = self.ledger().changed_text();
         let Some(text) = text else { return Ok(()) };
-        // A PUT of one attribute replaces all: they are read anew, since this round may have changed them.
-        let settings = self.client.get(&self.realm).await?;
-        let mut attributes = settings["attributes"].as_object().cloned().unwrap_or_default();
-        attributes.insert(ATTRIBUTE.into(), text.into());
-        self.client.put(&self.realm, &json!({"realm": self.declaration.realm, "attributes": attributes})).await
+        self.write_row(|settings| {
+            // A PUT of one attribute replaces all.
+            let mut attributes = settings.get("attributes").and_then(Json::as_object).cloned().unwrap_or_default();
+            attributes.insert(ATTRIBUTE.into(), text.into());
+            Body::from_iter([("attributes".to_owned(), attributes.into())])
+        })
+        .await
     }
 }
 
