@@ -1,7 +1,5 @@
 //! What can go wrong between us and a realm.
 
-use super::token::root_cause;
-
 /// Everything that fails here, fails with this.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -114,4 +112,14 @@ impl Error {
             other => Error::Object { object: object.into(), cause: Box::new(other) },
         }
     }
+}
+
+/// The innermost cause of a failed request: `error sending request` alone helps nobody.
+fn root_cause(error: &reqwest::Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    let text = cause.to_string();
+    if error.is_timeout() && !text.contains("timed out") { format!("timed out ({text})") } else { text }
 }

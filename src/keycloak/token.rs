@@ -135,16 +135,6 @@ fn worth_another_try(error: &Error) -> bool {
     }
 }
 
-/// The innermost cause of a failed request: `error sending request` alone helps nobody.
-pub fn root_cause(error: &reqwest::Error) -> String {
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(inner) = cause.source() {
-        cause = inner;
-    }
-    let text = cause.to_string();
-    if error.is_timeout() && !text.contains("timed out") { format!("timed out ({text})") } else { text }
-}
-
 /// The text in any of Keycloak's four shapes of an error.
 pub fn message_of(body: &Json) -> String {
     let text = |key: &str| body[key].as_str().filter(|text| !text.is_empty());
