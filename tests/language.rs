@@ -295,6 +295,21 @@ fn a_run_starts_at_the_named_task_on_every_host() {
 }
 
 #[test]
+fn the_strategies_of_mitogen_are_the_orders_of_tasks_that_they_make_fast() {
+    let ours = |strategy: &str| run(hostler(), &["-e", &format!("strategy={strategy}"), "start.yml"]);
+    for (theirs, plain) in
+        [("mitogen_linear", "linear"), ("mitogen", "linear"), ("mitogen_free", "free"), ("mitogen_host_pinned", "host_pinned")]
+    {
+        let (theirs, plain) = (ours(theirs), ours(plain));
+        // How often a task's name is shown hangs on who is the faster one.
+        let recap = |output: &Output| String::from_utf8_lossy(&output.stdout).split("PLAY RECAP").last().map(str::to_owned);
+        assert_eq!(theirs.status.code(), Some(0), "{}", String::from_utf8_lossy(&theirs.stderr));
+        assert_eq!(recap(&theirs), recap(&plain));
+    }
+    assert_eq!(ours("mitogen_quick").status.code(), Some(1));
+}
+
+#[test]
 fn a_task_to_start_at_that_nobody_has_is_refused_with_the_one_that_was_meant() {
     let refused = run(hostler(), &["--start-at-task", "secnd", "start.yml"]);
     let complaints = String::from_utf8_lossy(&refused.stderr);

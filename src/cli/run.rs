@@ -76,7 +76,7 @@ pub fn run(args: RunArgs, is_link: bool) -> Outcome {
     let output = args.output.unwrap_or_else(|| default_output(&args, &settings, is_link));
     let (sink, pause) = report(output, &settings, args.tasks.check)?;
     let keeps_history = !args.no_history;
-    let unknown = unknown_callback(&settings);
+    let unknown = unknown_plugins(&settings);
     let (mut request, vault_warnings) = request(args, settings, pause, &environment)?;
     request.foresees = !is_link;
     let warnings = warnings.into_iter().chain(vault_warnings).chain(unknown).collect();
@@ -84,7 +84,9 @@ pub fn run(args: RunArgs, is_link: bool) -> Outcome {
 }
 
 fn apply(args: &RunArgs, settings: &mut Settings, environment: &Environment) -> Result<(), Failed> {
+    let is_yaml = YAML_CALLBACK.contains(&settings.stdout_callback.as_str());
     let mut over = Overrides { settings, environment };
+    over.set("CALLBACK_RESULT_FORMAT", is_yaml.then(|| "yaml".to_owned()))?;
     args.connection.apply(&mut over)?;
     args.r#become.apply(&mut over)?;
     args.tasks.apply(&mut over)?;
@@ -170,20 +172,70 @@ fn near(path: &std::path::Path) -> Vec<String> {
     names.filter(|name| name.ends_with(".yml") || name.ends_with(".yaml")).collect()
 }
 
-/// A callback plugin that is asked for and does not exist here.
-fn unknown_callback(settings: &Settings) -> Option<Diagnostic> {
+/// What `callback_result_format = yaml` replaces; many a project still asks for it.
+const YAML_CALLBACK: [&str; 2] = ["yaml", "community.general.yaml"];
+
+/// Plugins that the settings ask for and that do not exist here.
+fn unknown_plugins(settings: &Settings) -> Vec<Diagnostic> {
     let name = settings.stdout_callback.as_str();
     let known = ["default", "ansible.builtin.default", "minimal", "ansible.builtin.minimal", "oneline", "ansible.builtin.oneline"];
-    if known.contains(&name) || settings.origin("DEFAULT_STDOUT_CALLBACK") == &Origin::Default {
-        return None;
+    let output = (!known.contains(&name) && !YAML_CALLBACK.contains(&name)).then(|| {
+        let default = "Ansible's default one is used; `--output json` gives one event a line";
+        asked(settings, "DEFAULT_STDOUT_CALLBACK", format!("the output `{name}` (stdout_callback) is not known here, and {default}"))
+    });
+    let besides = settings.callbacks_enabled.iter();
+    let besides =
+        besides.map(|name| asked(settings, "CALLBACKS_ENABLED", format!("the callback `{name}` (callbacks_enabled) does not run here")));
+    let cache = settings.fact_caching.as_str();
+    let cache = (!["memory", "jsonfile"].contains(&cache.strip_prefix("ansible.builtin.").unwrap_or(cache))).then(|| {
+        let text =
+            format!("the cache `{cache}` (fact_caching) is not known here, and facts live as long as the run; `jsonfile` keeps them");
+        asked(settings, "CACHE_PLUGIN", text)
+    });
+    output.into_iter().chain(besides).chain(cache).collect()
+}
+
+/// A warning of a setting, at its place in the file.
+fn asked(settings: &Settings, name: &str, text: String) -> Diagnostic {
+    match settings.origin(name) {
+        Origin::ConfigFile(span) => Diagnostic::warning(text).at(span),
+        _ => Diagnostic::warning(text),
     }
-    let text = format!("the output `{name}` (stdout_callback) is not known here, and Ansible's default one is used");
-    Some(Diagnostic::warning(text).help("--output json gives one event a line"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::settings::ResultFormat;
+
+    /// The command line, on its own.
+    #[derive(clap::Parser)]
+    struct Alone {
+        #[command(flatten)]
+        run: RunArgs,
+    }
+
+    #[test]
+    fn plugins_that_do_not_run_are_told_and_yaml_is_a_format_of_the_default_output() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let asked = |stdout: &str| {
+            let text = format!("[defaults]\nstdout_callback = {stdout}\ncallbacks_enabled = timer\nfact_caching = redis\n");
+            std::fs::write(folder.path().join("ansible.cfg"), text).expect("writes");
+            let environment = Environment::new(folder.path().to_path_buf(), []);
+            let (mut settings, _) = settings::resolve(&environment).expect("is valid");
+            let args = <Alone as clap::Parser>::parse_from(["run", "site.yml"]).run;
+            apply(&args, &mut settings, &environment).unwrap_or_else(|failed| panic!("{:?}", failed.diagnostics));
+            let said: Vec<String> = unknown_plugins(&settings).iter().map(|warning| warning.message.clone()).collect();
+            (settings.callback_result_format, said)
+        };
+        let (format, said) = asked("yaml");
+        assert_eq!((format, said.len()), (ResultFormat::Yaml, 2));
+        assert_eq!(said[0], "the callback `timer` (callbacks_enabled) does not run here");
+        assert!(said[1].starts_with("the cache `redis` (fact_caching) is not known here"), "{said:?}");
+        let (format, said) = asked("dense");
+        assert_eq!((format, said.len()), (ResultFormat::Json, 3));
+        assert!(said[0].starts_with("the output `dense` (stdout_callback) is not known here"), "{said:?}");
+    }
 
     #[test]
     fn a_playbook_that_is_not_there_is_told_with_the_one_beside_it() {

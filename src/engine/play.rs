@@ -17,7 +17,7 @@ use super::gate::Gate;
 use super::handlers;
 use super::keywords::list_of;
 use super::serial::batches;
-use super::settings::OnMismatch;
+use super::settings::{OnMismatch, Origin};
 use super::state::{Lost, PlayState, Run, lock, read};
 use super::variables::HostScope;
 
@@ -140,15 +140,20 @@ fn shuffle(hosts: &mut [Arc<str>]) {
 fn strategy(run: &Run, play: &Play, context: &Context) -> Result<String> {
     let name = render(run, play, "strategy", context)?.map(|value| value.to_text());
     let name = name.unwrap_or_else(|| run.request.settings.strategy.clone());
-    let short = name.strip_prefix("ansible.builtin.").unwrap_or(&name).to_owned();
-    match short.as_str() {
-        "linear" | "free" | "host_pinned" => Ok(short),
+    let short = name.strip_prefix("ansible.builtin.").unwrap_or(&name);
+    // Mitogen's are these orders of tasks, made fast in its own way.
+    match short.strip_prefix("mitogen_").unwrap_or(short) {
+        known @ ("linear" | "free" | "host_pinned") => Ok(known.to_owned()),
         // Step by step is what --step does; the order of tasks is linear's.
-        "debug" => Ok("linear".into()),
+        "debug" | "mitogen" => Ok("linear".into()),
         _ => {
-            let place = play.keyword("strategy").map_or(&play.span, |node| &node.span);
+            let place = match (play.keyword("strategy"), run.request.settings.origin("DEFAULT_STRATEGY")) {
+                (Some(node), _) => &node.span,
+                (None, Origin::ConfigFile(span)) => span,
+                (None, _) => &play.span,
+            };
             let known = ["linear", "free", "host_pinned"];
-            Err(Diagnostic::error(format!("Invalid play strategy specified: {name}")).at(place).did_you_mean(&short, known))
+            Err(Diagnostic::error(format!("Invalid play strategy specified: {name}")).at(place).did_you_mean(short, known))
         }
     }
 }

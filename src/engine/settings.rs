@@ -133,6 +133,8 @@ settings! {
     fact_caching_prefix: String = "ansible_facts", "CACHE_PLUGIN_PREFIX", ["ANSIBLE_CACHE_PLUGIN_PREFIX"], ["defaults:fact_caching_prefix"];
     /// Seconds that cached facts stay valid; 0 is for ever.
     fact_caching_timeout: u64 = "86400", "CACHE_PLUGIN_TIMEOUT", ["ANSIBLE_CACHE_PLUGIN_TIMEOUT"], ["defaults:fact_caching_timeout"];
+    /// Callbacks besides the output's. None runs here, and each is told.
+    callbacks_enabled: Commas = "", "CALLBACKS_ENABLED", ["ANSIBLE_CALLBACKS_ENABLED"], ["defaults:callbacks_enabled"];
     /// Where collections are looked for.
     collections_path: Vec<PathBuf> = "~/.ansible/collections:/usr/share/ansible/collections", "COLLECTIONS_PATHS", ["ANSIBLE_COLLECTIONS_PATH"], ["defaults:collections_path"];
     /// Colours even when the output is no terminal.
