@@ -7,6 +7,9 @@ use crate::keycloak::{Body, Json};
 
 impl Builder {
     pub(super) fn link(&mut self, resource: &Resource) {
+        if resource.values.get("exhaustive") == Some(&Json::Bool(false)) {
+            self.leave(resource, "`exhaustive = false` has no counterpart: a declared set is all there is, docs/realm.md, whose it is");
+        }
         match resource.sort {
             "group_roles" => {
                 let roles = self.roles_of(resource, "role_ids");
@@ -29,7 +32,15 @@ impl Builder {
             "group_memberships" => {
                 if let Some(Known::Group(path)) = self.pointed(resource, "group_id") {
                     for member in resource.texts("members") {
-                        push(self.user(member), "groups", to_path(&path).into());
+                        // Declaring a user makes one: somebody else's are not taken over.
+                        if self.known.values().any(|known| matches!(known, Known::User(name) if name == member)) {
+                            push(self.user(member), "groups", to_path(&path).into());
+                        } else {
+                            self.leave(
+                                resource,
+                                &format!("the member `{member}` is no user of the file: declare who is to be in the group"),
+                            );
+                        }
                     }
                 }
             }
@@ -44,7 +55,9 @@ impl Builder {
             "realm_optional_client_scopes" => {
                 drop(self.realm.insert("defaultOptionalClientScopes".into(), json!(resource.texts("optional_scopes"))))
             }
-            "openid_client_default_scopes" => self.client_scopes(resource, "defaultClientScopes", "default_scopes"),
+            "openid_client_default_scopes" | "saml_client_default_scopes" => {
+                self.client_scopes(resource, "defaultClientScopes", "default_scopes")
+            }
             "openid_client_optional_scopes" => self.client_scopes(resource, "optionalClientScopes", "optional_scopes"),
             "openid_client_service_account_role" | "openid_client_service_account_realm_role" => self.service_account_role(resource),
             "generic_role_mapper" => self.scope_mapping(resource),
@@ -148,7 +161,7 @@ fn to_path(names: &[String]) -> String {
     names.iter().flat_map(|name| ["/", name]).collect()
 }
 
-fn push(body: &mut Body, field: &str, item: Json) {
+pub(super) fn push(body: &mut Body, field: &str, item: Json) {
     if let Some(list) = body.entry(field).or_insert_with(|| json!([])).as_array_mut()
         && !list.contains(&item)
     {

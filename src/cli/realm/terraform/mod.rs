@@ -1,14 +1,17 @@
 //! What `terraform show -json` prints of the provider `keycloak/keycloak`, as a declaration: `table` says what becomes of each resource and field.
 //! Resources name each other by id, which the file has. Secrets are not copied; what has no place in a declaration is listed.
 
+mod fields;
 mod links;
+mod parts;
 mod table;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
 
-use self::table::{FIELDS, MAPPER_CONFIG, NOTHING, Place, RESOURCES, SECRET};
+use self::fields::{imply, is_unordered, put, says_nothing, target};
+use self::table::{NOTHING, Place, RESOURCES, SECRET};
 use crate::base::Diagnostic;
 use crate::keycloak::{Body, Json};
 
@@ -49,7 +52,9 @@ pub fn convert(source: &Json, realm: Option<&str>) -> Result<Converted, Diagnost
     for _ in 0..all.len().min(20) {
         of_realm().for_each(|resource| builder.learn(resource));
     }
-    let managed: Vec<&Resource> = of_realm().filter(|resource| resource.is_managed).collect();
+    let mut managed: Vec<&Resource> = of_realm().filter(|resource| resource.is_managed).collect();
+    // The realm has fields that other resources set too, as its flows: those are the ones meant.
+    managed.sort_by_key(|resource| resource.sort != "realm");
     let mut seen = BTreeSet::new();
     for resource in managed.into_iter().filter(|resource| seen.insert(resource.address)) {
         builder.add(resource);
@@ -73,6 +78,7 @@ impl<'a> Resource<'a> {
         self.values.get(field)?.as_str().filter(|text| !text.is_empty())
     }
 
+    /// Half of the provider calls it `realm`, half `realm_id`.
     fn realm(&self) -> Option<&'a str> {
         // Identity providers, their mappers and organizations have it in `realm`, as the realm has its own name.
         self.text("realm_id").or_else(|| self.text("realm"))
@@ -128,6 +134,7 @@ enum Known {
     Role(Option<String>, String),
     Group(Vec<String>),
     User(String),
+    Flow(String),
 }
 
 #[derive(Default)]
@@ -139,12 +146,26 @@ struct Builder {
     roles: BTreeMap<(Option<String>, String), Body>,
     groups: BTreeMap<Vec<String>, Body>,
     users: BTreeMap<String, Body>,
+    /// The type of each identity provider, by its alias.
+    providers: BTreeMap<String, String>,
+    /// The aliases of all flows, before they are added.
+    aliases: BTreeSet<String>,
+    flows: BTreeMap<String, Body>,
+    steps: Vec<parts::Step>,
+    /// The configurations of steps by the step's id, with the address they have in the file.
+    configs: BTreeMap<String, (String, Json)>,
     left: Vec<String>,
 }
 
 impl Builder {
     /// Notes what the id of a resource stands for, as far as what it points to is known.
     fn learn(&mut self, resource: &Resource) {
+        if let (Some(alias), Some(provider)) = (parts::alias_of(resource), parts::provider_of(resource)) {
+            self.providers.insert(alias.to_owned(), provider.to_owned());
+        }
+        if resource.is_managed && matches!(resource.sort, "authentication_flow" | "authentication_subflow") {
+            self.aliases.extend(resource.text("alias").map(str::to_owned));
+        }
         let Some(known) = self.named(resource) else { return };
         if let (Known::Client(client), Some(user)) = (&known, resource.text("service_account_user_id")) {
             self.known.insert(user.to_owned(), Known::User(format!("service-account-{client}")));
@@ -161,6 +182,7 @@ impl Builder {
             "openid_client_scope" | "saml_client_scope" => Some(Known::Scope(name()?)),
             "user" => Some(Known::User(resource.text("username")?.to_owned())),
             "openid_client_service_account_user" => Some(Known::User(resource.text("username")?.to_owned())),
+            "authentication_flow" => Some(Known::Flow(resource.text("alias")?.to_owned())),
             "role" => match resource.text("client_id") {
                 None => Some(Known::Role(None, name()?)),
                 Some(id) => match self.known.get(id)? {
@@ -200,6 +222,12 @@ impl Builder {
         if *place == Place::Link {
             return self.link(resource);
         }
+        if *place == Place::Flow {
+            return self.flow_part(resource);
+        }
+        if *place == Place::Localization {
+            return self.localization(resource);
+        }
         let mut body = self.body(resource, *place);
         match (place, self.named(resource)) {
             (Place::Realm, _) => self.realm.extend(body),
@@ -207,18 +235,20 @@ impl Builder {
                 if !provider.is_empty() {
                     body.insert("protocolMapper".into(), (*provider).into());
                 }
-                body.entry("protocol").or_insert("openid-connect".into());
+                body.entry("protocol").or_insert(protocol(resource.sort).into());
                 self.mapper(resource, body);
             }
             (Place::Client, Some(Known::Client(id))) => {
-                let access = resource.text("access_type").unwrap_or_default();
-                body.insert("protocol".into(), "openid-connect".into());
-                body.insert("publicClient".into(), (access == "PUBLIC").into());
-                body.insert("bearerOnly".into(), (access == "BEARER-ONLY").into());
+                body.insert("protocol".into(), protocol(resource.sort).into());
+                if let Some(access) = resource.text("access_type") {
+                    body.insert("publicClient".into(), (access == "PUBLIC").into());
+                    body.insert("bearerOnly".into(), (access == "BEARER-ONLY").into());
+                }
+                self.overrides(resource, &mut body);
                 self.client(&id).extend(body);
             }
             (Place::ClientScope, Some(Known::Scope(name))) => {
-                body.insert("protocol".into(), "openid-connect".into());
+                body.insert("protocol".into(), protocol(resource.sort).into());
                 self.scope(&name).extend(body);
             }
             (Place::Role, Some(Known::Role(client, name))) => {
@@ -227,6 +257,10 @@ impl Builder {
             }
             (Place::Group, Some(Known::Group(path))) => self.groups.entry(path).or_default().extend(body),
             (Place::User, Some(Known::User(name))) => self.user(&name).extend(body),
+            (Place::IdentityProvider, _) => self.identity_provider(resource, body),
+            (Place::ProviderMapper, _) => self.provider_mapper(resource, body),
+            (Place::RequiredAction, _) => links::push(&mut self.realm, "requiredActions", body.into()),
+            (Place::Organization, _) => self.organization(resource, body),
             _ => self.leave(resource, "its name, or what it belongs to, is not in the file"),
         }
     }
@@ -234,18 +268,24 @@ impl Builder {
     /// The fields of a resource, by the table.
     fn body(&mut self, resource: &Resource, place: Place) -> Body {
         let mut body = Body::new();
-        for (field, value) in resource.fields() {
-            let sensitive = resource.sensitive.get(&field).is_some_and(|mark| *mark == true);
-            match target(resource.sort, place, &field).filter(|target| target == NOTHING || !sensitive) {
+        let fields = resource.fields();
+        for (field, value) in fields.iter().filter(|(field, value)| !says_nothing(field, value)) {
+            if is_unordered(field, value) {
+                self.leave(resource, &format!("`{field}` has no order there, and one in Keycloak: it is not copied"));
+                continue;
+            }
+            let sensitive = resource.sensitive.get(field).is_some_and(|mark| *mark == true);
+            match target(resource.sort, place, field).filter(|target| target == NOTHING || target == SECRET || !sensitive) {
                 Some(target) if target == NOTHING => {}
                 Some(target) if target != SECRET => put(&mut body, place, &target, value),
                 Some(_) => {
                     self.leave(resource, &format!("`{field}` is secret and is not copied: whatever is there stays, docs/realm.md, secrets"))
                 }
                 None if sensitive => self.leave(resource, &format!("`{field}` is sensitive and is not copied")),
-                None => self.leave(resource, &format!("`{field}` has no counterpart")),
+                None => self.leave(resource, &format!("`{field}` is not known here")),
             }
         }
+        imply(&mut body, resource.sort, place, &fields);
         body
     }
 
@@ -262,6 +302,7 @@ impl Builder {
     }
 
     fn finish(mut self, realm: &str) -> Converted {
+        self.finish_flows();
         let mut out = Body::from_iter([("realm".to_owned(), Json::from(realm))]);
         out.append(&mut self.realm);
         out.insert("realm".into(), realm.into());
@@ -311,73 +352,6 @@ fn nested(groups: &BTreeMap<Vec<String>, Body>, above: &[String]) -> Json {
     below.into_iter().map(group).collect()
 }
 
-/// Where a field goes; none when nobody knows.
-fn target(sort: &str, place: Place, field: &str) -> Option<String> {
-    let sort = if matches!(place, Place::Mapper(_)) { "mapper" } else { sort };
-    let row = |owner: &str| {
-        let exact = FIELDS.iter().find(|(of, name, _)| *of == owner && *name == field);
-        exact.or_else(|| FIELDS.iter().find(|(of, name, _)| *of == owner && name.ends_with('.') && field.starts_with(name)))
-    };
-    match row(sort).or_else(|| row("")) {
-        Some((of, name, target)) if name.ends_with('.') => {
-            let rest = &field[name.len()..];
-            // The keys of maps are somebody's own; those of blocks are Keycloak's.
-            Some(if of.is_empty() || *of == "mapper" { format!("{target}{rest}") } else { format!("{target}{}", camel(rest)) })
-        }
-        Some((_, _, target)) => Some((*target).to_owned()),
-        None if sort == "mapper" => match MAPPER_CONFIG.iter().find(|(name, _)| *name == field) {
-            Some((_, key)) => Some(format!("config/{key}")),
-            None => (field == "name").then(|| field.to_owned()),
-        },
-        None => Some(camel(&field.replace('.', "_"))).filter(|name| place.kind().spec().fields.contains(&name.as_str())),
-    }
-}
-
-fn camel(name: &str) -> String {
-    let mut words = name.split('_');
-    let first = words.next().unwrap_or_default().to_owned();
-    words.fold(first, |out, word| {
-        let mut letters = word.chars();
-        out + &letters.next().map(|letter| letter.to_uppercase().collect::<String>()).unwrap_or_default() + letters.as_str()
-    })
-}
-
-fn put(body: &mut Body, place: Place, target: &str, value: &Json) {
-    let text = |value: &Json| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    let Some((map, key)) = target.split_once('/') else {
-        let seconds = value.as_str().filter(|_| place == Place::Realm).and_then(seconds);
-        body.insert(target.to_owned(), seconds.map_or_else(|| value.clone(), Json::from));
-        return;
-    };
-    let value = match (place, value) {
-        // Several values stand in one text.
-        (Place::Role | Place::Group | Place::User, value) => text(value).split("##").collect(),
-        (_, Json::Array(items)) => items.iter().map(text).collect::<Vec<_>>().join("##").into(),
-        (_, value) => Json::from(text(value)),
-    };
-    if let Some(map) = body.entry(map).or_insert_with(|| json!({})).as_object_mut() {
-        map.insert(key.to_owned(), value);
-    }
-    if target == "smtpServer/user" {
-        body["smtpServer"]["auth"] = "true".into();
-    }
-}
-
-/// A duration as Go writes it, `1h30m0s`.
-fn seconds(text: &str) -> Option<u64> {
-    let (mut total, mut digits) = (0, String::new());
-    for letter in text.chars() {
-        let unit = match letter {
-            '0'..='9' => {
-                digits.push(letter);
-                continue;
-            }
-            'h' => 3600,
-            'm' => 60,
-            's' => 1,
-            _ => return None,
-        };
-        total += std::mem::take(&mut digits).parse::<u64>().ok()? * unit;
-    }
-    (digits.is_empty() && !text.is_empty()).then_some(total)
+fn protocol(sort: &str) -> &'static str {
+    if sort.starts_with("saml_") { "saml" } else { "openid-connect" }
 }
