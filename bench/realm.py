@@ -1,7 +1,7 @@
-"""Measures `hostler realm plan` on realms of three sizes with nothing to change, beside the server's own floor.
+"""Measures `hostler realm plan` on realms of three sizes with nothing to change, beside the server's own floor and beside Terraform.
 
-Usage: realm.py [--write FILE] [--keycloak VERSION] [--sizes small,mid,big] [--url URL]     --url takes a running server with the client of
-                                                                                           tests/keycloak/server.rs
+Usage: realm.py [--write FILE] [--keycloak VERSION] [--sizes small,mid,big] [--url URL] [--terraform FOLDER]
+    --url takes a running server with the client of tests/keycloak/server.rs; --terraform the folder that terraform.py tells of
 
 The floor is what the server needs to answer the cheapest complete set of requests, over eight connections: the export where it is the
 fastest, the flat search for groups in pages where it is not, the clients with their secrets, the profile, and the groups of each user.
@@ -21,11 +21,14 @@ import time
 import urllib.parse
 import urllib.request
 
+import terraform
 from page import HOSTLER, ROOT, lab, machine, write
 
 CLIENT, SECRET = "boot", "boot-secret"
 SIZES = {"small": (29, 10, 20), "mid": (1_100, 100, 200), "big": (10_500, 500, 1_000)}
 RUNS = 3
+# Terraform's plan of the big one takes longer than anybody waits.
+BESIDE = ("small", "mid")
 
 
 def server(version):
@@ -124,13 +127,29 @@ def plan(url, size, folder, apply=False):
     return time.perf_counter() - start
 
 
+def beside(tools, url, size, folder, ours):
+    """What Terraform's plan and first apply took, for the table."""
+    if not tools or size not in BESIDE:
+        return "", ""
+    realm = terraform.Beside(tools, folder / f"{size}-terraform", declaration(size), url, CLIENT, SECRET)
+    first = realm.apply()
+    realm.plan()
+    took = [realm.plan() for _ in range(RUNS)]
+    if first is None or None in took:
+        return f"over {terraform.LIMIT} s", ""
+    plan = statistics.median(took)
+    return f"{plan:.2f} s ({plan / ours:.0f} times Hostler's)", f"{first:.1f} s"
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--write", type=pathlib.Path)
     parser.add_argument("--keycloak", default="26.7.3")
     parser.add_argument("--sizes", default=",".join(SIZES))
     parser.add_argument("--url")
+    parser.add_argument("--terraform", type=pathlib.Path, default=terraform.TOOLS)
     given = parser.parse_args()
+    tools = terraform.Tools(given.terraform)
     url = given.url or server(given.keycloak)
     lines = []
     with tempfile.TemporaryDirectory() as folder:
@@ -141,24 +160,26 @@ def main():
             floors = [floor(url, size) for _ in range(RUNS)]
             least, requests = statistics.median(seconds for seconds, _ in floors), floors[0][1]
             took = statistics.median(plan(url, size, pathlib.Path(folder)) for _ in range(RUNS))
+            plans, makes = beside(tools, url, size, pathlib.Path(folder), took)
             groups, clients, users = (f"{number:,}" for number in SIZES[size])
-            lines.append(
-                f"| {size}: {groups} groups, {clients} clients, {users} users | {least:.2f} s ({requests:,} requests) | {took:.2f} s ({took / least:.1f}) | {first:.1f} s |"
-            )
+            what = f"{size}: {groups} groups, {clients} clients, {users} users"
+            lines.append(f"| {what} | {least:.2f} s ({requests:,} requests) | {took:.2f} s ({took / least:.1f}) | {plans} | {first:.1f} s | {makes} |")
             print(lines[-1], flush=True)
     if not given.url:
         lab("down", "--all")
+    peer = f"{tools.versions()}, a realm of its own on the same server" if tools else "not at hand, `bench/terraform.py` says what it takes"
     text = f"""## The plan of a realm with nothing to change
 
 On {machine()}, Keycloak {given.keycloak} on the same machine. Median of {RUNS} runs after one to warm up; in brackets the ratio to the floor: the cheapest
-complete set of requests over eight connections, sent by `bench/realm.py`. keycloak-config-cli is not in Maven Central (tried:
+complete set of requests over eight connections, sent by `bench/realm.py`. Terraform: {peer}. keycloak-config-cli is not in Maven Central (tried:
 `mvn dependency:copy -Dartifact=de.adorsys.keycloak:keycloak-config-cli:6.5.0`), so it is not in this table.
 
-| | the server's floor | `hostler realm plan` | the first `hostler realm apply` |
-|-|-:|-:|-:|
+| | the server's floor | `hostler realm plan` | Terraform's `plan` | the first `hostler realm apply` | Terraform's first `apply` |
+|-|-:|-:|-:|-:|-:|
 {chr(10).join(lines)}
 
     hostler realm plan bench-SIZE.json --url URL --client-id boot
+    tofu plan -input=false -detailed-exitcode
 """
     if given.write:
         write(given.write, "plan of a realm", text)
