@@ -45,8 +45,7 @@ fn converted(server: &Server) {
     let listed = [
         ("authentication_execution.elsewhere", "its flow `browser` is not in the file"),
         ("group_roles.lost", "the role `r-9` of `role_ids` is not in the file"),
-        ("ldap_user_attribute_mapper.phone", unknown),
-        ("ldap_user_federation.ldap", unknown),
+        ("ldap_user_federation.ldap", "`bind_credential` is secret and is not copied"),
         ("oidc_google_identity_provider.google", secret),
         ("oidc_identity_provider.partner", secret),
         ("openid_client.api", secret),
@@ -63,8 +62,6 @@ fn converted(server: &Server) {
         ("realm.staff", "`smtp_server.auth.password` is secret and is not copied"),
         ("realm.staff", &format!("`web_authn_passwordless_policy.signature_algorithms` {unordered}")),
         ("realm.staff", &format!("`web_authn_policy.signature_algorithms` {unordered}")),
-        ("realm_keystore_rsa_generated.rsa", unknown),
-        ("realm_user_profile.profile", unknown),
         ("saml_client.wiki", "`signing_private_key` is secret and is not copied"),
         ("user.ann", "`initial_password.value` is secret and is not copied"),
         ("user_roles.bob", "`exhaustive = false` has no counterpart"),
@@ -82,6 +79,7 @@ fn converted(server: &Server) {
     has_clients(&realm);
     has_people(&realm);
     has_providers_and_flows(&realm);
+    has_components_and_profile(&realm);
     // A declaration is of one realm.
     let other = resource("realm", "other", json!({"realm": "other", "id": "other"}));
     theirs["values"]["root_module"]["resources"].as_array_mut().expect("a list").push(other);
@@ -193,4 +191,24 @@ fn has_providers_and_flows(realm: &Realm) {
     assert_eq!(shown, expected);
     let config = steps[1]["authenticationConfig"].as_str().expect("has one");
     assert_eq!(realm.get(&format!("/authentication/config/{config}"))["config"]["defaultProvider"], "partner");
+}
+
+fn has_components_and_profile(realm: &Realm) {
+    let components = realm.get("/components");
+    let ldap = by(&components, "name", "ldap");
+    let config = |name: &str| ldap["config"][name][0].as_str().unwrap_or_default();
+    assert_eq!((config("connectionUrl"), config("searchScope"), config("authType")), ("ldap://ldap.test", "1", "simple"));
+    assert_eq!((config("usernameLDAPAttribute"), config("useTruststoreSpi")), ("uid", "ldapsOnly"));
+    let phone = by(&components, "name", "phone");
+    assert_eq!((&phone["parentId"], &phone["providerId"]), (&ldap["id"], &json!("user-attribute-ldap-mapper")));
+    assert_eq!(
+        (&phone["config"]["ldap.attribute"][0], &phone["config"]["user.model.attribute"][0]),
+        (&json!("telephoneNumber"), &json!("phone"))
+    );
+    let key = by(&components, "name", "ours rsa");
+    assert_eq!((&key["providerId"], &key["config"]["priority"][0]), (&json!("rsa-generated"), &json!("200")));
+    let profile = realm.get("/users/profile");
+    let team = by(&profile["attributes"], "name", "team");
+    assert_eq!((&team["displayName"], &team["validations"]["length"]["max"]), (&json!("Team"), &json!("20")));
+    assert_eq!(team["permissions"]["edit"], json!(["admin"]));
 }

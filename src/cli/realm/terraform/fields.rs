@@ -2,7 +2,8 @@
 
 use serde_json::json;
 
-use super::table::{FIELDS, IDENTIFIERS, IMPLIED, MAPPER_CONFIG, NOTHING, PROVIDER_CONFIG, Place, RENAMED};
+use super::rows::{FIELDS, IDENTIFIERS, IMPLIED, MAPPER_CONFIG, NOTHING, PROVIDER_CONFIG, RENAMED};
+use super::table::Place;
 use crate::keycloak::{Body, Json};
 
 /// Where a field goes; none when nobody knows.
@@ -30,6 +31,12 @@ pub(super) fn target(sort: &str, place: Place, field: &str) -> Option<String> {
             None => (field == "name").then(|| field.to_owned()),
         },
         None if sort == "identity_provider" && PROVIDER_CONFIG.contains(&field) => Some(format!("config/{}", camel(field))),
+        None if matches!(place, Place::Key(_) | Place::Federation | Place::FederationMapper(_)) => Some(match place {
+            _ if field == "name" => field.to_owned(),
+            Place::FederationMapper(_) => format!("config/{}", field.replace('_', ".")),
+            // Blocks only group what is one configuration.
+            _ => format!("config/{}", camel(field.rsplit('.').next().unwrap_or(field))),
+        }),
         None => Some(camel(&renamed.replace('.', "_"))).filter(|name| place.kind().spec().fields.contains(&name.as_str())),
     }
 }
@@ -40,6 +47,9 @@ fn owner(sort: &str, place: Place) -> &str {
         Place::Mapper(_) => "mapper",
         Place::IdentityProvider => "identity_provider",
         Place::ProviderMapper => "provider_mapper",
+        Place::Key(_) => "key",
+        Place::Federation => "federation",
+        Place::FederationMapper(_) => "federation_mapper",
         _ => sort,
     }
 }
@@ -72,6 +82,7 @@ pub(super) fn put(body: &mut Body, place: Place, target: &str, value: &Json) {
         return;
     };
     let value = match (place, value) {
+        (Place::Key(_) | Place::Federation | Place::FederationMapper(_), value) => json!([configured(target, value)]),
         // Several values stand in one text.
         (Place::Role | Place::Group | Place::User | Place::Organization, value) => text_of(value).split("##").collect(),
         (Place::IdentityProvider, Json::Array(_)) => value.to_string().into(),
@@ -80,6 +91,19 @@ pub(super) fn put(body: &mut Body, place: Place, target: &str, value: &Json) {
     };
     if let Some(map) = body.entry(map).or_insert_with(|| json!({})).as_object_mut() {
         map.insert(key.to_owned(), value);
+    }
+}
+
+/// A value of a component's configuration.
+fn configured(target: &str, value: &Json) -> String {
+    match value {
+        Json::Array(items) => {
+            items.iter().map(text_of).collect::<Vec<_>>().join(if target == "config/userObjectClasses" { ", " } else { "," })
+        }
+        Json::String(text) if ["config/connectionTimeout", "config/readTimeout", "config/maxLifespan"].contains(&target) => {
+            seconds(text).map_or_else(|| text.clone(), |seconds| (seconds * 1000).to_string())
+        }
+        value => identifier(target, text_of(value)),
     }
 }
 

@@ -1,9 +1,11 @@
 //! What `terraform show -json` prints of the provider `keycloak/keycloak`, as a declaration: `table` says what becomes of each resource and field.
 //! Resources name each other by id, which the file has. Secrets are not copied; what has no place in a declaration is listed.
 
+mod components;
 mod fields;
 mod links;
 mod parts;
+mod rows;
 mod table;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,7 +13,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::json;
 
 use self::fields::{imply, is_unordered, put, says_nothing, target};
-use self::table::{NOTHING, Place, RESOURCES, SECRET};
+use self::rows::{NOTHING, SECRET};
+use self::table::{Place, RESOURCES};
 use crate::base::Diagnostic;
 use crate::keycloak::{Body, Json};
 
@@ -135,6 +138,7 @@ enum Known {
     Group(Vec<String>),
     User(String),
     Flow(String),
+    Federation(String),
 }
 
 #[derive(Default)]
@@ -146,6 +150,8 @@ struct Builder {
     roles: BTreeMap<(Option<String>, String), Body>,
     groups: BTreeMap<Vec<String>, Body>,
     users: BTreeMap<String, Body>,
+    /// Keys and federations, by provider type and name.
+    components: BTreeMap<(&'static str, String), Body>,
     /// The type of each identity provider, by its alias.
     providers: BTreeMap<String, String>,
     /// The aliases of all flows, before they are added.
@@ -182,6 +188,7 @@ impl Builder {
             "openid_client_scope" | "saml_client_scope" => Some(Known::Scope(name()?)),
             "user" => Some(Known::User(resource.text("username")?.to_owned())),
             "openid_client_service_account_user" => Some(Known::User(resource.text("username")?.to_owned())),
+            "ldap_user_federation" => Some(Known::Federation(name()?)),
             "authentication_flow" => Some(Known::Flow(resource.text("alias")?.to_owned())),
             "role" => match resource.text("client_id") {
                 None => Some(Known::Role(None, name()?)),
@@ -219,14 +226,12 @@ impl Builder {
         let Some((_, place)) = RESOURCES.iter().find(|(sort, _)| *sort == resource.sort) else {
             return self.leave(resource, "resources of this type are not known here");
         };
-        if *place == Place::Link {
-            return self.link(resource);
-        }
-        if *place == Place::Flow {
-            return self.flow_part(resource);
-        }
-        if *place == Place::Localization {
-            return self.localization(resource);
+        match place {
+            Place::Link => return self.link(resource),
+            Place::Flow => return self.flow_part(resource),
+            Place::Localization => return self.localization(resource),
+            Place::UserProfile => return self.user_profile(resource),
+            _ => {}
         }
         let mut body = self.body(resource, *place);
         match (place, self.named(resource)) {
@@ -261,6 +266,9 @@ impl Builder {
             (Place::ProviderMapper, _) => self.provider_mapper(resource, body),
             (Place::RequiredAction, _) => links::push(&mut self.realm, "requiredActions", body.into()),
             (Place::Organization, _) => self.organization(resource, body),
+            (Place::Key(provider), _) => self.key(provider, body),
+            (Place::Federation, _) => self.federation(body),
+            (Place::FederationMapper(provider), _) => self.federation_mapper(resource, provider, body),
             _ => self.leave(resource, "its name, or what it belongs to, is not in the file"),
         }
     }
@@ -303,6 +311,7 @@ impl Builder {
 
     fn finish(mut self, realm: &str) -> Converted {
         self.finish_flows();
+        self.finish_components();
         let mut out = Body::from_iter([("realm".to_owned(), Json::from(realm))]);
         out.append(&mut self.realm);
         out.insert("realm".into(), realm.into());
