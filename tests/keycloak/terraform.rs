@@ -31,6 +31,7 @@ fn converted(server: &Server) {
         resource("group", "g", json!({"realm_id": "t-terraform", "id": "g-1", "name": "of a module"})),
         resource("group_roles", "lost", lost),
         resource("authentication_execution", "elsewhere", elsewhere),
+        resource("users_permissions", "all", json!({"realm_id": "t-terraform", "enabled": true})),
     ]}]);
     cli.write("state.json", &theirs.to_string());
     let convert = |more: &[&str]| {
@@ -39,7 +40,6 @@ fn converted(server: &Server) {
     };
     let (done, said) = convert(&[]);
     assert!(done, "{said}");
-    let unknown = "resources of this type are not known here";
     let secret = "`client_secret` is secret and is not copied";
     let unordered = "has no order there, and one in Keycloak: it is not copied";
     let listed = [
@@ -50,19 +50,13 @@ fn converted(server: &Server) {
         ("oidc_identity_provider.partner", secret),
         ("openid_client.api", secret),
         ("openid_client.app", secret),
-        ("openid_client.guarded", "`authorization.allow_remote_resource_management` is not known here"),
-        ("openid_client.guarded", "`authorization.decision_strategy` is not known here"),
-        ("openid_client.guarded", "`authorization.keep_defaults` is not known here"),
-        ("openid_client.guarded", "`authorization.policy_enforcement_mode` is not known here"),
+        ("openid_client.guarded", "`authorization.keep_defaults = false` has no counterpart"),
         ("openid_client.guarded", secret),
-        ("openid_client_authorization_permission.see", unknown),
-        ("openid_client_authorization_resource.doc", unknown),
-        ("openid_client_authorization_scope.view", unknown),
-        ("openid_client_role_policy.readers", unknown),
         ("realm.staff", "`smtp_server.auth.password` is secret and is not copied"),
         ("realm.staff", &format!("`web_authn_passwordless_policy.signature_algorithms` {unordered}")),
         ("realm.staff", &format!("`web_authn_policy.signature_algorithms` {unordered}")),
         ("saml_client.wiki", "`signing_private_key` is secret and is not copied"),
+        ("users_permissions.all", "resources of this type are not known here"),
         ("user.ann", "`initial_password.value` is secret and is not copied"),
         ("user_roles.bob", "`exhaustive = false` has no counterpart"),
     ];
@@ -80,6 +74,7 @@ fn converted(server: &Server) {
     has_people(&realm);
     has_providers_and_flows(&realm);
     has_components_and_profile(&realm);
+    has_authorization(&realm);
     // A declaration is of one realm.
     let other = resource("realm", "other", json!({"realm": "other", "id": "other"}));
     theirs["values"]["root_module"]["resources"].as_array_mut().expect("a list").push(other);
@@ -211,4 +206,19 @@ fn has_components_and_profile(realm: &Realm) {
     let team = by(&profile["attributes"], "name", "team");
     assert_eq!((&team["displayName"], &team["validations"]["length"]["max"]), (&json!("Team"), &json!("20")));
     assert_eq!(team["permissions"]["edit"], json!(["admin"]));
+}
+
+fn has_authorization(realm: &Realm) {
+    let id = realm.client_named("guarded")["id"].as_str().expect("has one").to_owned();
+    let services = realm.get(&format!("/clients/{id}/authz/resource-server/settings"));
+    assert_eq!((&services["policyEnforcementMode"], &services["decisionStrategy"]), (&json!("ENFORCING"), &json!("UNANIMOUS")));
+    by(&services["scopes"], "name", "view");
+    let doc = by(&services["resources"], "name", "doc");
+    assert_eq!((&doc["uris"], &doc["scopes"][0]["name"]), (&json!(["/doc/*"]), &json!("view")));
+    let config = |policy: &str, name: &str| -> Json {
+        let text = by(&services["policies"], "name", policy)["config"][name].as_str().unwrap_or_default().to_owned();
+        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{policy}: {error}: {text}"))
+    };
+    assert_eq!(config("readers", "roles"), json!([{"id": "reader", "required": true}]));
+    assert_eq!((config("see", "resources"), config("see", "applyPolicies")), (json!(["doc"]), json!(["readers"])));
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
+use super::fields::told;
 use super::links::push;
 use super::{Builder, Known, Resource};
 use crate::keycloak::{Body, Json};
@@ -108,16 +109,4 @@ fn decoded(texts: &Json) -> Json {
         None => value.clone(),
     };
     texts.as_object().into_iter().flatten().map(|(name, text)| (name.clone(), value(text))).collect::<Body>().into()
-}
-
-/// What says something.
-fn told<const N: usize>(fields: [(&str, Json); N]) -> Json {
-    let is_empty = |value: &Json| match value {
-        Json::Null => true,
-        Json::String(text) => text.is_empty(),
-        Json::Array(items) => items.is_empty(),
-        Json::Object(map) => map.is_empty(),
-        Json::Bool(_) | Json::Number(_) => false,
-    };
-    fields.into_iter().filter(|(_, value)| !is_empty(value)).map(|(name, value)| (name.to_owned(), value)).collect::<Body>().into()
 }

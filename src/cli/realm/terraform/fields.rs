@@ -66,7 +66,7 @@ pub(super) fn imply(body: &mut Body, sort: &str, place: Place, fields: &[(String
     }
 }
 
-fn camel(name: &str) -> String {
+pub(super) fn camel(name: &str) -> String {
     let mut words = name.split('_');
     let first = words.next().unwrap_or_default().to_owned();
     words.fold(first, |out, word| {
@@ -85,6 +85,7 @@ pub(super) fn put(body: &mut Body, place: Place, target: &str, value: &Json) {
         (Place::Key(_) | Place::Federation | Place::FederationMapper(_), value) => json!([configured(target, value)]),
         // Several values stand in one text.
         (Place::Role | Place::Group | Place::User | Place::Organization, value) => text_of(value).split("##").collect(),
+        (Place::Client, value) if map == "authorizationSettings" => value.clone(),
         (Place::IdentityProvider, Json::Array(_)) => value.to_string().into(),
         (_, Json::Array(items)) => items.iter().map(text_of).collect::<Vec<_>>().join("##").into(),
         (_, value) => Json::from(identifier(target, text_of(value))),
@@ -145,4 +146,16 @@ fn seconds(text: &str) -> Option<u64> {
         total += std::mem::take(&mut digits).parse::<u64>().ok()? * unit;
     }
     (digits.is_empty() && !text.is_empty()).then_some(total)
+}
+
+/// What says something.
+pub(super) fn told<const N: usize>(fields: [(&str, Json); N]) -> Json {
+    let is_empty = |value: &Json| match value {
+        Json::Null => true,
+        Json::String(text) => text.is_empty(),
+        Json::Array(items) => items.is_empty(),
+        Json::Object(map) => map.is_empty(),
+        Json::Bool(_) | Json::Number(_) => false,
+    };
+    fields.into_iter().filter(|(_, value)| !is_empty(value)).map(|(name, value)| (name.to_owned(), value)).collect::<Body>().into()
 }

@@ -157,7 +157,7 @@ impl Builder {
     }
 }
 
-fn to_path(names: &[String]) -> String {
+pub(super) fn to_path(names: &[String]) -> String {
     names.iter().flat_map(|name| ["/", name]).collect()
 }
 

@@ -1,6 +1,7 @@
 //! What `terraform show -json` prints of the provider `keycloak/keycloak`, as a declaration: `table` says what becomes of each resource and field.
 //! Resources name each other by id, which the file has. Secrets are not copied; what has no place in a declaration is listed.
 
+mod authorization;
 mod components;
 mod fields;
 mod links;
@@ -139,6 +140,8 @@ enum Known {
     User(String),
     Flow(String),
     Federation(String),
+    /// A scope, resource, policy or permission of authorization services.
+    Authorization(String),
 }
 
 #[derive(Default)]
@@ -188,6 +191,7 @@ impl Builder {
             "openid_client_scope" | "saml_client_scope" => Some(Known::Scope(name()?)),
             "user" => Some(Known::User(resource.text("username")?.to_owned())),
             "openid_client_service_account_user" => Some(Known::User(resource.text("username")?.to_owned())),
+            sort if authorization::is_part(sort) => Some(Known::Authorization(name()?)),
             "ldap_user_federation" => Some(Known::Federation(name()?)),
             "authentication_flow" => Some(Known::Flow(resource.text("alias")?.to_owned())),
             "role" => match resource.text("client_id") {
@@ -231,6 +235,7 @@ impl Builder {
             Place::Flow => return self.flow_part(resource),
             Place::Localization => return self.localization(resource),
             Place::UserProfile => return self.user_profile(resource),
+            Place::Authorization => return self.authorization(resource),
             _ => {}
         }
         let mut body = self.body(resource, *place);
@@ -250,6 +255,7 @@ impl Builder {
                     body.insert("bearerOnly".into(), (access == "BEARER-ONLY").into());
                 }
                 self.overrides(resource, &mut body);
+                self.keeps_defaults(resource);
                 self.client(&id).extend(body);
             }
             (Place::ClientScope, Some(Known::Scope(name))) => {

@@ -7,7 +7,7 @@ pub const NOTHING: &str = "-";
 
 /// Fields by resource: a path of the representation, whose first part may be a map. The blocks of a resource are in the name, with dots; a name
 /// that ends in a dot is the block.
-pub const FIELDS: [(&str, &str, &str); 153] = [
+pub const FIELDS: [(&str, &str, &str); 155] = [
     ("", "id", NOTHING),
     ("", "realm_id", NOTHING),
     ("", "import", NOTHING),
@@ -32,6 +32,8 @@ pub const FIELDS: [(&str, &str, &str); 153] = [
     ("realm", "web_authn_policy.discoverable_credential", "webAuthnPolicyResidentKey"),
     ("realm", "web_authn_passwordless_policy.discoverable_credential", "webAuthnPolicyPasswordlessResidentKey"),
     ("realm", "web_authn_passwordless_policy.passwordless_passkeys_enabled", "webAuthnPolicyPasswordlessPasskeysEnabled"),
+    ("openid_client", "authorization.keep_defaults", NOTHING),
+    ("openid_client", "authorization.", "authorizationSettings/"),
     ("openid_client", "resource_server_id", NOTHING),
     ("openid_client", "service_account_user_id", NOTHING),
     ("openid_client", "access_type", NOTHING),
@@ -169,10 +171,11 @@ pub const FIELDS: [(&str, &str, &str); 153] = [
 
 /// What a field, a block, or the resource itself (no name) says besides: whose it is, its name, a path as in `FIELDS`, and the value. A later row
 /// goes over an earlier one.
-pub const IMPLIED: [(&str, &str, &str, &str); 11] = [
+pub const IMPLIED: [(&str, &str, &str, &str); 12] = [
     ("realm", "internationalization.", "internationalizationEnabled", "true"),
     ("realm", "smtp_server.auth.", "smtpServer/auth", "true"),
     ("realm", "security_defenses.brute_force_detection.", "bruteForceProtected", "true"),
+    ("openid_client", "authorization.", "authorizationServicesEnabled", "true"),
     ("openid_client_scope", "", "attributes/display.on.consent.screen", "false"),
     ("openid_client_scope", "consent_screen_text", "attributes/display.on.consent.screen", "true"),
     ("saml_client_scope", "", "attributes/display.on.consent.screen", "false"),

@@ -22,6 +22,8 @@ pub enum Place {
     Flow,
     Localization,
     UserProfile,
+    /// A scope, resource, policy or permission of a client's authorization services: see `authorization`.
+    Authorization,
     /// A realm key that the server makes, of this provider.
     Key(&'static str),
     /// Users that are somebody else's.
@@ -36,7 +38,7 @@ impl Place {
     /// The kind whose fields it has.
     pub fn kind(self) -> Kind {
         match self {
-            Place::Realm | Place::Link | Place::Localization => Kind::Realm,
+            Place::Realm | Place::Link | Place::Localization | Place::Authorization => Kind::Realm,
             Place::Client => Kind::Client,
             Place::ClientScope => Kind::ClientScope,
             Place::Role => Kind::RealmRole,
@@ -55,7 +57,7 @@ impl Place {
 }
 
 /// The resources, without their `keycloak_`.
-pub const RESOURCES: [(&str, Place); 73] = [
+pub const RESOURCES: [(&str, Place); 84] = [
     ("realm", Place::Realm),
     ("openid_client", Place::Client),
     ("openid_client_scope", Place::ClientScope),
@@ -100,6 +102,17 @@ pub const RESOURCES: [(&str, Place); 73] = [
     ("authentication_subflow", Place::Flow),
     ("authentication_execution", Place::Flow),
     ("authentication_execution_config", Place::Flow),
+    ("openid_client_authorization_scope", Place::Authorization),
+    ("openid_client_authorization_resource", Place::Authorization),
+    ("openid_client_authorization_permission", Place::Authorization),
+    ("openid_client_authorization_client_scope_policy", Place::Authorization),
+    ("openid_client_aggregate_policy", Place::Authorization),
+    ("openid_client_client_policy", Place::Authorization),
+    ("openid_client_group_policy", Place::Authorization),
+    ("openid_client_regex_policy", Place::Authorization),
+    ("openid_client_role_policy", Place::Authorization),
+    ("openid_client_time_policy", Place::Authorization),
+    ("openid_client_user_policy", Place::Authorization),
     ("realm_user_profile", Place::UserProfile),
     ("realm_keystore_aes_generated", Place::Key("aes-generated")),
     ("realm_keystore_ecdsa_generated", Place::Key("ecdsa-generated")),
