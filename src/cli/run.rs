@@ -183,9 +183,14 @@ fn unknown_plugins(settings: &Settings) -> Vec<Diagnostic> {
         let default = "Ansible's default one is used; `--output json` gives one event a line";
         asked(settings, "DEFAULT_STDOUT_CALLBACK", format!("the output `{name}` (stdout_callback) is not known here, and {default}"))
     });
-    let besides = settings.callbacks_enabled.iter();
-    let besides =
-        besides.map(|name| asked(settings, "CALLBACKS_ENABLED", format!("the callback `{name}` (callbacks_enabled) does not run here")));
+    let besides = (!settings.callbacks_enabled.is_empty()).then(|| {
+        let names: Vec<String> = settings.callbacks_enabled.iter().map(|name| format!("`{name}`")).collect();
+        asked(
+            settings,
+            "CALLBACKS_ENABLED",
+            format!("callback plugins do not run here, and {} (callbacks_enabled) will not", names.join(", ")),
+        )
+    });
     let cache = settings.fact_caching.as_str();
     let cache = (!["memory", "jsonfile"].contains(&cache.strip_prefix("ansible.builtin.").unwrap_or(cache))).then(|| {
         let text =
@@ -219,7 +224,7 @@ mod tests {
     fn plugins_that_do_not_run_are_told_and_yaml_is_a_format_of_the_default_output() {
         let folder = tempfile::tempdir().expect("a folder");
         let asked = |stdout: &str| {
-            let text = format!("[defaults]\nstdout_callback = {stdout}\ncallbacks_enabled = timer\nfact_caching = redis\n");
+            let text = format!("[defaults]\nstdout_callback = {stdout}\ncallbacks_enabled = timer, profile_tasks\nfact_caching = redis\n");
             std::fs::write(folder.path().join("ansible.cfg"), text).expect("writes");
             let environment = Environment::new(folder.path().to_path_buf(), []);
             let (mut settings, _) = settings::resolve(&environment).expect("is valid");
@@ -230,7 +235,7 @@ mod tests {
         };
         let (format, said) = asked("yaml");
         assert_eq!((format, said.len()), (ResultFormat::Yaml, 2));
-        assert_eq!(said[0], "the callback `timer` (callbacks_enabled) does not run here");
+        assert_eq!(said[0], "callback plugins do not run here, and `timer`, `profile_tasks` (callbacks_enabled) will not");
         assert!(said[1].starts_with("the cache `redis` (fact_caching) is not known here"), "{said:?}");
         let (format, said) = asked("dense");
         assert_eq!((format, said.len()), (ResultFormat::Json, 3));
