@@ -174,9 +174,12 @@ fn apply_file(change: &FileChange) -> io::Result<()> {
             own(fresh, *uid, *gid)
         }),
         FileChange::HardLink { path, source } => via_fresh_name(path, |fresh| fs::hard_link(source, fresh)),
-        FileChange::Remove { path } => match fs::symlink_metadata(path)?.is_dir() {
-            true => fs::remove_dir_all(path),
-            false => fs::remove_file(path),
+        FileChange::Remove { path } => match fs::symlink_metadata(path) {
+            Ok(found) if found.is_dir() => fs::remove_dir_all(path),
+            Ok(_) => fs::remove_file(path),
+            // The command that was run has removed it.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
         },
         FileChange::Rename { from, to } => fs::rename(from, to),
         FileChange::Mode { path, mode } => fs::set_permissions(path, fs::Permissions::from_mode(*mode)),
@@ -350,6 +353,16 @@ mod tests {
         sys.write_file(WriteFile::new(&path, "two")).expect("writes");
         assert_eq!(fs::read_to_string(&path).expect("reads"), "two");
         assert_eq!(fs::read_dir(folder.path()).expect("lists").count(), 1);
+    }
+
+    #[test]
+    fn what_a_program_has_removed_is_not_missed() {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join("empty");
+        fs::create_dir(&path).expect("makes");
+        let gone = Effect::File(FileChange::Remove { path: path.clone() });
+        System::local().mutate(Command::new("rmdir").arg(&path), gone).expect("removes");
+        assert!(!path.exists());
     }
 
     #[test]
