@@ -3,7 +3,7 @@
 use crate::base::{Map, Value, closest};
 use crate::system::Failure;
 
-use super::coerce::{ArgKind, FromArg};
+use super::coerce::{ArgKind, FromArg, truth};
 
 /// One option of a module.
 #[derive(Clone, Debug)]
@@ -37,11 +37,12 @@ impl ArgSpec {
         }
     }
 
-    /// What the option is in `invocation`: as given, else the default; a secret is never shown.
+    /// What the option is in `invocation`: as given, else the default; a secret is never shown, and neither is `x` where `x_no_log` is set.
     pub(super) fn invoked(&self, args: &Map) -> Value {
+        let is_hidden = self.kind == ArgKind::Secret || args.get(&format!("{}_no_log", self.name)).and_then(truth).unwrap_or(false);
         let given = std::iter::once(&self.name).chain(self.aliases).find_map(|name| args.get(name)).filter(|value| !value.is_null());
         match (given, self.kind, self.shown_default()) {
-            (Some(_), ArgKind::Secret, _) => "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER".into(),
+            (Some(_), ..) if is_hidden => "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER".into(),
             (Some(value), ..) => value.clone(),
             (None, _, None) => Value::Null,
             (None, ArgKind::Bool, Some(default)) => (default == "yes").into(),
