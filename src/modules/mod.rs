@@ -12,6 +12,7 @@ pub mod database;
 pub mod facts;
 pub mod files;
 pub mod keycloak;
+pub mod machine;
 pub mod network;
 pub mod packages;
 pub mod registry;

@@ -113,6 +113,7 @@ pub fn all() -> &'static [&'static Entry] {
             super::files::MODULES,
             super::keycloak::MODULES,
             super::keycloak::community::MODULES,
+            super::machine::MODULES,
             super::network::MODULES,
             super::packages::MODULES,
             super::services::MODULES,
