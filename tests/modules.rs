@@ -104,6 +104,69 @@ fn modules_for_postgresql_do_what_they_say_and_once() {
 }
 
 #[test]
+fn modules_for_the_machine_as_a_whole_do_what_they_say_and_once() {
+    let host = host(&["gpg", "locales", "tzdata"]);
+    host.run("echo '# the disks' > /etc/fstab");
+    assert_eq!(holds(&host, "machine.yml", &[]).changed().len(), 11);
+    let is = [
+        ("df --output=fstype,size /mnt/scratch/deep | tail -1 | tr -s ' '", "tmpfs 1024"),
+        ("cat '/mnt/a place/file'", "inside"),
+        (
+            "cat /etc/fstab",
+            "# the disks\ntmpfs /mnt/scratch/deep tmpfs size=1m 0 0\n/srv /mnt/a\\040place none bind 0 0\n\
+             /dev/sdz1 /mnt/later ext4 defaults,noauto 0 2",
+        ),
+        ("date -d '2026-07-01 12:00 UTC' +'%H %Z'; tail -1 /etc/adjtime", "14 CEST\nLOCAL"),
+        ("timedatectl show -p Timezone -p LocalRTC --value", "Europe/Berlin\nyes"),
+        ("LC_ALL=de_CH.UTF-8 locale -k d_fmt; locale -a | grep -c '^nl_NL@euro$'", "d_fmt=\"%d.%m.%Y\"\n1"),
+        ("cat /etc/modules-load.d/dummy.conf /etc/modprobe.d/dummy.conf", "dummy\noptions dummy numdummies=2"),
+        ("readlink -f /usr/bin/probe /usr/bin/probe-too", "/usr/local/bin/probe2\n/usr/local/bin/probe1"),
+        ("update-alternatives --query probe | grep -E 'Status|Priority'", "Status: manual\nPriority: 50\nPriority: 5"),
+        (
+            "gpg --show-keys --with-colons /etc/apt/keyrings/probe.gpg 2>/dev/null | grep -cE '^(pub|sub).*(139DB1CBFC637BC7|B50C08BA52D57B21)'",
+            "2",
+        ),
+    ];
+    for (command, expected) in is {
+        assert_eq!(host.run(command), expected, "{command}");
+    }
+    mounts_of_now_are_changed_and_refused(&host);
+
+    assert_eq!(holds(&host, "undo_machine.yml", &[]).changed().len(), 8);
+    assert_eq!(host.run("cat /etc/fstab /etc/adjtime; ls /mnt; cat /srv/file"), "# the disks\n0.0 0 0\n0\nUTC\nscratch\ninside");
+    assert_eq!(host.run("locale -a | grep -c _ || true; cat /etc/modules-load.d/dummy.conf"), "0\n#dummy");
+    assert!(!host.check("ls /etc/apt/keyrings/probe.gpg || ls /usr/bin/probe || ls /usr/bin/probe-too"));
+}
+
+/// What a second run would do again, and what cannot be mounted.
+fn mounts_of_now_are_changed_and_refused(host: &TestHost) {
+    let project = Project::new();
+    let run = |task: &str| {
+        let play = format!("- hosts: all\n  gather_facts: false\n  tasks:\n    - {task}\n");
+        project.play(&play, &host.inventory(), &["--limit", &host.name])
+    };
+    let size = || host.run("df --output=size /mnt/scratch/deep | tail -1 | tr -d ' '");
+    run("ansible.posix.mount: {path: /mnt/scratch/deep, src: tmpfs, fstype: tmpfs, opts: size=2m, state: ephemeral}").succeeded();
+    assert_eq!(size(), "2048");
+    run("ansible.posix.mount: {path: /mnt/scratch/deep, state: remounted}").succeeded();
+    assert_eq!(size(), "1024", "as fstab says");
+    run("ansible.posix.mount: {path: /mnt/a place, src: /opt, fstype: none, opts: 'bind,ro', state: mounted}").succeeded();
+    assert_eq!(
+        host.run("touch '/mnt/a place/x' 2>/dev/null || echo refused; ls '/mnt/a place'; mount | grep -c 'a place'"),
+        "refused\nfile\n1"
+    );
+    let fstab = host.run("cat /etc/fstab");
+    let other = "ansible.posix.mount: {path: /mnt/scratch/deep, src: /srv, fstype: none, opts: bind, state: ephemeral}";
+    run(other).failed(2, &["has another source mounted already, `tmpfs`"]);
+    run("ansible.posix.mount: {path: /mnt/bad/deep, src: /dev/none, fstype: ext4, state: mounted}")
+        .failed(2, &["Error mounting /mnt/bad/deep: "]);
+    assert_eq!(host.run("cat /etc/fstab; ls /mnt | grep bad || true"), fstab, "what failed left nothing");
+    run("ansible.builtin.apt_key: {data: x}").failed(2, &["no `apt-key` on this host", "ansible.builtin.deb822_repository"]);
+    run("community.general.timezone: {name: Europe/Nowhere}").failed(2, &["given timezone \"Europe/Nowhere\" is not available"]);
+    run("community.general.locale_gen: {name: xx_XX.UTF-8}").failed(2, &["not available on your system: xx_XX.UTF-8"]);
+}
+
+#[test]
 fn a_host_reboots_and_the_run_goes_on() {
     let host = host(&[]);
     let project = Project::new();
