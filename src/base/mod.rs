@@ -2,6 +2,7 @@
 //! No I/O lives here, and nothing that knows Ansible's plays or a host.
 
 pub mod boolean;
+pub mod crypt;
 pub mod diagnostic;
 pub mod pattern;
 pub mod secret;

@@ -1,8 +1,9 @@
 //! Password hashes in crypt's notation, as passlib writes them for ansible-core.
 
-use md5::{Digest, Md5};
 use rand::Rng;
 use sha_crypt::{Sha256Params, Sha512Params, sha256_crypt_b64, sha512_crypt_b64};
+
+use crate::base::crypt::{ALPHABET, md5_crypt, random_salt};
 
 use super::super::fault::{Fault, Outcome};
 
@@ -40,8 +41,6 @@ pub(crate) struct Wanted {
     pub ident: Option<String>,
 }
 
-/// crypt's alphabet, in its order.
-const ALPHABET: &[u8; 64] = b"./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 /// bcrypt's, which is another.
 const BCRYPT_ALPHABET: &[u8; 64] = b"./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 
@@ -52,11 +51,6 @@ const BCRYPT_COST: u32 = 12;
 /// What crypt itself takes, and leaves out of the text.
 const UNWRITTEN_ROUNDS: u32 = 5_000;
 
-pub(crate) fn random_salt(length: usize) -> String {
-    let mut random = rand::rng();
-    (0..length).map(|_| char::from(ALPHABET[random.random_range(0..ALPHABET.len())])).collect()
-}
-
 pub(crate) fn hashed(password: &str, wanted: &Wanted) -> Outcome<String> {
     if password.contains('\0') {
         return Err(Fault::failed("a password cannot hold a zero byte"));
@@ -64,7 +58,7 @@ pub(crate) fn hashed(password: &str, wanted: &Wanted) -> Outcome<String> {
     match wanted.scheme {
         Scheme::Md5 => {
             let salt = salt(wanted, 8)?;
-            Ok(md5_crypt(password.as_bytes(), salt.as_bytes()))
+            Ok(md5_crypt("$1$", password.as_bytes(), salt.as_bytes()))
         }
         Scheme::Sha256 => {
             let (salt, rounds) = (salt(wanted, 16)?, rounds(wanted, SHA256_ROUNDS)?);
@@ -148,47 +142,6 @@ fn bcrypt_salt(text: &str) -> Outcome<[u8; 16]> {
         }
     }
     bytes.try_into().map_err(|_| refused())
-}
-
-/// Poul-Henning Kamp's MD5 crypt.
-fn md5_crypt(password: &[u8], salt: &[u8]) -> String {
-    let inner = Md5::new().chain_update(password).chain_update(salt).chain_update(password).finalize();
-    let mut outer = Md5::new().chain_update(password).chain_update(b"$1$").chain_update(salt);
-    for start in (0..password.len()).step_by(16) {
-        outer.update(&inner[..(password.len() - start).min(16)]);
-    }
-    let mut length = password.len();
-    while length > 0 {
-        outer.update(if length & 1 == 1 { &[0][..] } else { &password[..1] });
-        length >>= 1;
-    }
-    let mut digest = outer.finalize();
-    for round in 0..1000 {
-        let mut next = Md5::new();
-        next.update(if round & 1 == 1 { password } else { &digest[..] });
-        if round % 3 != 0 {
-            next.update(salt);
-        }
-        if round % 7 != 0 {
-            next.update(password);
-        }
-        next.update(if round & 1 == 1 { &digest[..] } else { password });
-        digest = next.finalize();
-    }
-    let mut out = format!("$1${}$", String::from_utf8_lossy(salt));
-    let mut push = |value: u32, characters: usize| {
-        let mut value = value;
-        for _ in 0..characters {
-            out.push(char::from(ALPHABET[(value & 63) as usize]));
-            value >>= 6;
-        }
-    };
-    let three = |a: usize, b: usize, c: usize| u32::from(digest[a]) << 16 | u32::from(digest[b]) << 8 | u32::from(digest[c]);
-    for [a, b, c] in [[0, 6, 12], [1, 7, 13], [2, 8, 14], [3, 9, 15], [4, 10, 5]] {
-        push(three(a, b, c), 4);
-    }
-    push(u32::from(digest[11]), 2);
-    out
 }
 
 #[cfg(test)]

@@ -6,9 +6,11 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
+use crate::base::crypt::random_salt;
+
 use super::super::data::Val;
 use super::super::fault::{Fault, Outcome};
-use super::super::filters::password::{Scheme, Wanted, hashed, random_salt};
+use super::super::filters::password::{Scheme, Wanted, hashed};
 use super::super::filters::paths;
 use super::super::random::Random;
 use super::super::scope::Scope;
