@@ -43,7 +43,7 @@ impl Module for LocaleGen {
         let supported = known_lines(list.as_deref(), sys)?;
         let is_known = |name: &&str| supported.iter().any(|line| is_of(line, name));
         let unknown: Vec<&str> = args.name.iter().map(String::as_str).filter(|name| !is_known(name)).collect();
-        if wanted && list.is_some() && !unknown.is_empty() {
+        if list.is_some() && !unknown.is_empty() {
             let message = format!("The following locales you have entered are not available on your system: {}", unknown.join(", "));
             return Err(Failure::new(message).at("name"));
         }

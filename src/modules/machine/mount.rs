@@ -13,16 +13,16 @@ pub struct Mount;
 
 choices! {
     pub enum State {
-        /// In fstab and mounted.
-        Mounted = "mounted",
-        /// Not mounted; fstab stays.
-        Unmounted = "unmounted",
-        /// In fstab, whether it is mounted or not.
-        Present = "present",
         /// Neither mounted nor in fstab, and its folder gone.
         Absent = "absent",
         /// Not in fstab, whether it is mounted or not.
         AbsentFromFstab = "absent_from_fstab",
+        /// In fstab and mounted.
+        Mounted = "mounted",
+        /// In fstab, whether it is mounted or not.
+        Present = "present",
+        /// Not mounted; fstab stays.
+        Unmounted = "unmounted",
         /// Mounted anew with what fstab says.
         Remounted = "remounted",
         /// Mounted, and fstab stays.
