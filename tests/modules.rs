@@ -107,7 +107,7 @@ fn modules_for_postgresql_do_what_they_say_and_once() {
 fn modules_for_the_machine_as_a_whole_do_what_they_say_and_once() {
     let host = host(&["gpg", "locales", "tzdata"]);
     host.run("echo '# the disks' > /etc/fstab");
-    assert_eq!(holds(&host, "machine.yml", &[]).changed().len(), 11);
+    assert_eq!(holds(&host, "machine.yml", &[]).changed().len(), 13);
     let is = [
         ("df --output=fstype,size /mnt/scratch/deep | tail -1 | tr -s ' '", "tmpfs 1024"),
         ("cat '/mnt/a place/file'", "inside"),
@@ -130,12 +130,19 @@ fn modules_for_the_machine_as_a_whole_do_what_they_say_and_once() {
     for (command, expected) in is {
         assert_eq!(host.run(command), expected, "{command}");
     }
+    assert_eq!(
+        host.run("su -s /bin/sh -c 'ulimit -n' nobody; stat -c %a /etc/probe.passwd; cut -d: -f1 /etc/probe.passwd"),
+        "512\n640\nann\nbob"
+    );
+    let hash = host.run("grep ^ann: /etc/probe.passwd").replace("ann:", "");
+    let salt = hash.split('$').nth(2).unwrap_or_default();
+    assert_eq!(host.run(&format!("openssl passwd -apr1 -salt '{salt}' hush")), hash);
     mounts_of_now_are_changed_and_refused(&host);
 
-    assert_eq!(holds(&host, "undo_machine.yml", &[]).changed().len(), 8);
+    assert_eq!(holds(&host, "undo_machine.yml", &[]).changed().len(), 9);
     assert_eq!(host.run("cat /etc/fstab /etc/adjtime; ls /mnt; cat /srv/file"), "# the disks\n0.0 0 0\n0\nUTC\nscratch\ninside");
     assert_eq!(host.run("locale -a | grep -c _ || true; cat /etc/modules-load.d/dummy.conf"), "0\n#dummy");
-    assert!(!host.check("ls /etc/apt/keyrings/probe.gpg || ls /usr/bin/probe || ls /usr/bin/probe-too"));
+    assert!(!host.check("ls /etc/apt/keyrings/probe.gpg || ls /usr/bin/probe || ls /usr/bin/probe-too || grep bob /etc/probe.passwd"));
 }
 
 /// What a second run would do again, and what cannot be mounted.
