@@ -174,6 +174,35 @@ fn mounts_of_now_are_changed_and_refused(host: &TestHost) {
 }
 
 #[test]
+fn a_firewall_is_told_what_it_is_to_do_and_once() {
+    let host = host(&["ufw"]);
+    assert_eq!(holds(&host, "firewall.yml", &[]).changed().len(), 6);
+    let is = [
+        (
+            "ufw status verbose | head -3",
+            "Status: active\nLogging: on (medium)\nDefault: deny (incoming), allow (outgoing), reject (routed)",
+        ),
+        (
+            "grep -h tuple /etc/ufw/user.rules",
+            "### tuple ### allow tcp 8000:8010 0.0.0.0/0 any 0.0.0.0/0 in\n\
+             ### tuple ### limit tcp 22 0.0.0.0/0 any 0.0.0.0/0 in comment=68656c6c6f20796f75\n\
+             ### tuple ### deny_log udp 514 0.0.0.0/0 any 192.0.2.4 in\n\
+             ### tuple ### route:allow any any 0.0.0.0/0 any 0.0.0.0/0 in_eth0!out_eth1",
+        ),
+        ("iptables -S ufw-user-input | grep -c 'dport 22 .*recent'", "2"),
+    ];
+    for (command, expected) in is {
+        assert_eq!(host.run(command), expected, "{command}");
+    }
+    let project = Project::new();
+    let play = "- hosts: all\n  gather_facts: false\n  tasks:\n    - community.general.ufw: {rule: allow, port: bad port}\n";
+    project.play(play, &host.inventory(), &["--limit", &host.name]).failed(2, &["ERROR: "]);
+
+    assert_eq!(holds(&host, "undo_firewall.yml", &[]).changed().len(), 2);
+    assert_eq!(host.run("ufw status; grep -c 192.0.2.4 /etc/ufw/user.rules || true"), "Status: inactive\n0");
+}
+
+#[test]
 fn a_host_reboots_and_the_run_goes_on() {
     let host = host(&[]);
     let project = Project::new();

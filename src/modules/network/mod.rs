@@ -1,4 +1,4 @@
-//! Modules that talk to other machines: HTTP, git, ports. `http` is the one way to ask a web server; `tls` says whom it trusts.
+//! Modules that talk to other machines: HTTP, git, ports, firewalls. `http` is the one way to ask a web server; `tls` says whom it trusts.
 
 pub mod get_url;
 pub mod git;
@@ -13,6 +13,8 @@ pub mod subversion;
 #[cfg(test)]
 pub mod testing;
 pub mod tls;
+mod ufw;
+mod ufw_rule;
 pub mod uri;
 
 use super::registry::Entry;
@@ -25,5 +27,6 @@ pub(super) const MODULES: &[Entry] = &[
     Entry::of::<iptables::Iptables>(),
     Entry::of::<known_hosts::KnownHosts>(),
     Entry::of::<subversion::Subversion>(),
+    Entry::of::<ufw::Ufw>(),
     Entry::of::<uri::Uri>(),
 ];
