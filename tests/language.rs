@@ -112,6 +112,13 @@ fn plugins_that_the_project_brings_are_called_as_in_ansible() {
 }
 
 #[test]
+fn action_plugins_of_the_project_run_as_in_ansible() {
+    compare(&["action_plugins.yml"]);
+    let folder = tempfile::tempdir().expect("a folder");
+    compare_with(link(folder.path()), &["--check", "--diff", "action_plugins.yml"]);
+}
+
+#[test]
 fn options_that_cannot_be_taken_are_told_in_ansibles_words() {
     compare(&["arguments.yml"]);
 }

@@ -40,6 +40,9 @@ impl Call<'_> {
     /// Runs a module on the task's host, as the last thing that the action does: its outcome is the action's. Tasks after this one are sent
     /// meanwhile, and this one may have been.
     pub async fn finish(&self, name: &str, args: Map) -> Outcome {
+        if self.is_part {
+            return self.module(name, args).await;
+        }
         let request = match self.request(name, args) {
             Ok(request) => request,
             Err(outcome) => return *outcome,
@@ -73,7 +76,8 @@ impl Call<'_> {
     }
 
     fn request(&self, name: &str, args: Map) -> Result<TaskRequest, Box<Outcome>> {
-        let custom = (*name == *self.task.action.name).then(|| library::find(self.run, self.task)).flatten();
+        let find = if self.is_part { library::module } else { library::find };
+        let custom = (*name == *self.task.action.name).then(|| find(self.run, self.task)).flatten();
         let (name, args) = match custom {
             Some(module) => (modules::commands::CUSTOM_MODULE, library::request(self, name, &module, args)?),
             None => (name, args),
@@ -145,7 +149,7 @@ impl Call<'_> {
         }
     }
 
-    fn answered(&self, answer: Result<TaskReply, LinkError>) -> Outcome {
+    pub(super) fn answered(&self, answer: Result<TaskReply, LinkError>) -> Outcome {
         match answer {
             Err(error) => failed_link(&error),
             Ok(reply) => {

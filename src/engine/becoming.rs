@@ -114,6 +114,11 @@ fn texts(value: Option<Value>) -> Vec<String> {
 }
 
 impl Becoming {
+    /// The method's name, as playbooks have it.
+    pub fn method(&self) -> &'static str {
+        METHODS.iter().find(|(_, method)| *method == self.method).map_or("sudo", |(name, _)| *name)
+    }
+
     /// A link to an agent of that user, behind the one of whoever logged in.
     ///
     /// # Errors

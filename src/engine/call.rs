@@ -7,13 +7,14 @@ use std::time::Duration;
 use crate::base::{Diagnostic, Map, Node, Span, Value};
 use crate::language::Task;
 use crate::modules;
-use crate::template::{Context, OMIT, Templar};
+use crate::template::{Context, OMIT};
 
 use super::actions;
 use super::connections::{Place, Reader};
 use super::cursor::Cursor;
 use super::gate::Batch;
 use super::keywords::TaskKeywords;
+use super::library;
 use super::outcome::Outcome;
 use super::place::place;
 use super::state::Run;
@@ -36,6 +37,20 @@ pub struct Call<'a> {
     pub(super) environment: Vec<(String, String)>,
     place: Result<Place, Diagnostic>,
     pub background: Option<Background>,
+    /// Whether it is one of the things that an action plugin in Python does on its way.
+    pub is_part: bool,
+}
+
+/// Under which conditions a part of an action is done.
+#[derive(Clone, Debug, Default)]
+pub struct Conditions {
+    pub check: bool,
+    pub diff: bool,
+    pub environment: Vec<(String, String)>,
+    /// As the user that the task becomes, where it does.
+    pub becomes: bool,
+    /// As a job, where the task says `async`.
+    pub in_background: bool,
 }
 
 /// The longest `timeout` of a task in seconds, as ansible-core has it.
@@ -57,7 +72,8 @@ impl<'a> Call<'a> {
         let run = &cursor.run;
         let context = scope.context();
         let keywords = TaskKeywords { task, templar: &run.templar, context: &context };
-        let args = arguments(task, &keywords, &run.templar, &context)?;
+        let kept: &[&str] = if library::action(run, task).is_some() { &[] } else { actions::kept_as_source(task.short_action()) };
+        let args = arguments(task, &keywords, kept)?;
         let flag = |word: &'static str| keywords.flag(word).map_err(|why| unprepared(Failing::Keyword(word), why));
         let number = |word: &'static str| keywords.number(word).map_err(|why| unprepared(Failing::Keyword(word), why));
         keywords.text("delegate_to").map_err(|why| unprepared(Failing::Task, why))?;
@@ -87,7 +103,26 @@ impl<'a> Call<'a> {
             place: place(run, scope, &keywords),
             background: (limit > 0).then_some(Background { limit, poll }),
             context: context.clone(),
+            is_part: false,
         })
+    }
+
+    /// What an action plugin does on its way, at its own place: another action, with rendered options.
+    pub fn part<'b>(&'b self, task: &'b Arc<Task>, args: Map, conditions: Conditions) -> Call<'b> {
+        let place = self.place.clone();
+        Call {
+            task,
+            args,
+            check: conditions.check,
+            diff: conditions.diff,
+            environment: conditions.environment,
+            place: if conditions.becomes { place } else { place.map(|place| Place { becoming: None, ..place }) },
+            timeout: None,
+            background: self.background.filter(|_| conditions.in_background),
+            is_part: true,
+            context: self.context.clone(),
+            ..*self
+        }
     }
 
     pub fn span(&self) -> &Span {
@@ -128,12 +163,22 @@ impl<'a> Call<'a> {
 
     /// Runs the action.
     pub async fn execute(&self) -> Outcome {
+        if !self.is_part
+            && let Some(plugin) = library::action(self.run, self.task)
+        {
+            return library::run(self, &plugin).await;
+        }
         match actions::run(self).await {
             Some(outcome) => outcome,
-            None => match self.background {
-                Some(background) => actions::background::start(self, background).await,
-                None => self.finish(&self.task.action.name, self.args.clone()).await,
-            },
+            None => self.run_module().await,
+        }
+    }
+
+    /// Runs the module of the action's name, without anything of the controller's before it.
+    pub async fn run_module(&self) -> Outcome {
+        match self.background {
+            Some(background) => actions::background::start(self, background).await,
+            None => self.finish(&self.task.action.name, self.args.clone()).await,
         }
     }
 
@@ -148,7 +193,8 @@ fn unprepared(what: Failing<'_>, why: Diagnostic) -> Box<Outcome> {
 }
 
 /// The rendered arguments: defaults of `module_defaults` below what the task says, `omit` left out.
-fn arguments(task: &Task, keywords: &TaskKeywords<'_>, templar: &Templar, context: &Context) -> Result<Map, Box<Outcome>> {
+fn arguments(task: &Task, keywords: &TaskKeywords<'_>, kept_as_source: &[&str]) -> Result<Map, Box<Outcome>> {
+    let TaskKeywords { templar, context, .. } = keywords;
     let action = task.short_action();
     let full = match modules::find(&task.action.name) {
         Some(entry) => entry.name.to_owned(),
@@ -179,7 +225,7 @@ fn arguments(task: &Task, keywords: &TaskKeywords<'_>, templar: &Templar, contex
         }
     }
     for (name, node) in &written.options {
-        if actions::kept_as_source(action).contains(&name.as_str()) {
+        if kept_as_source.contains(&name.as_str()) {
             continue;
         }
         let value = render(name, node)?;

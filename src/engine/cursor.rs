@@ -13,6 +13,7 @@ use crate::language::{Block, Item, Task};
 use super::ahead::{Step, Upcoming, Window};
 use super::gate::{Batch, Gate, Position, Turn};
 use super::keywords::TaskKeywords;
+use super::library;
 use super::meta;
 use super::outcome::{Include, Outcome};
 use super::section;
@@ -359,7 +360,7 @@ impl Cursor {
 
     /// Whether the first host does it for all, whatever they are, and the others learn nothing of it.
     pub(super) fn is_done_for_all(&self, task: &Task) -> bool {
-        self.gate.is_lockstep() && matches!(task.short_action(), "add_host" | "pause")
+        self.gate.is_lockstep() && (matches!(task.short_action(), "add_host" | "pause") || library::is_for_all(&self.run, task))
     }
 
     /// What `run_once` came to on the first host counts here too, but for what it includes and notifies.

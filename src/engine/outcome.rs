@@ -165,12 +165,12 @@ impl Outcome {
     pub fn registered(&self) -> Map {
         let mut map = self.shown();
         let failed = self.failed || map.get("failed").is_some_and(Value::is_truthy);
-        // What did not run, and what only brought others along, says nothing about failing; nor does a loop unless an item failed.
-        let is_silent = self.skipped || map.contains_key("results") || map.contains_key("include_args");
+        // What did not run, was out of reach or only brought others along says nothing about failing; nor does a loop unless an item failed.
+        let is_silent = self.skipped || self.unreachable || map.contains_key("results") || map.contains_key("include_args");
         if failed || !is_silent {
             map.insert("failed", failed);
         }
-        if self.failed && !map.contains_key("exception") {
+        if (self.failed || self.unreachable) && !map.contains_key("exception") {
             map.insert("exception", "(traceback unavailable)");
         }
         if let Some(invocation) = &self.invocation {

@@ -159,6 +159,10 @@ fn unknown_here(brought: &[String], name: &str, span: &Span) -> Diagnostic {
 const NOT_YET: &[&str] = &["apt_key", "async_wrapper", "dnf", "dnf5", "mount_facts", "rpm_key", "sysvinit", "yum_repository"];
 
 fn check_task(run: &Run, task: &Task, findings: &mut Vec<Diagnostic>) {
+    if library::action(run, task).is_some() {
+        findings.extend(library::no_actions(run).map(|why| Diagnostic::error(why).at(&task.action.span)));
+        return;
+    }
     if let Some(module) = library::find(run, task) {
         findings.extend(library::problem(run, &module).map(|why| Diagnostic::error(why).at(&task.action.span)));
         return;

@@ -161,6 +161,8 @@ settings! {
     inventory: Inventories = "/etc/ansible/hosts", "DEFAULT_HOST_LIST", ["ANSIBLE_INVENTORY"], ["defaults:inventory"];
     /// The text of `ansible_managed` in templates.
     ansible_managed: String = "Ansible managed", "DEFAULT_MANAGED_STR", [], ["defaults:ansible_managed"];
+    /// Where action plugins in Python are looked for, after the `action_plugins` of roles and playbooks.
+    action_plugins: Vec<PathBuf> = "~/.ansible/plugins/action:/usr/share/ansible/plugins/action", "DEFAULT_ACTION_PLUGIN_PATH", ["ANSIBLE_ACTION_PLUGINS"], ["defaults:action_plugins"];
     /// Where filters in Python are looked for, after the `filter_plugins` of playbooks and roles.
     filter_plugins: Vec<PathBuf> = "~/.ansible/plugins/filter:/usr/share/ansible/plugins/filter", "DEFAULT_FILTER_PLUGIN_PATH", ["ANSIBLE_FILTER_PLUGINS"], ["defaults:filter_plugins"];
     /// The Python that runs modules in Python, where no variable names one; `auto`: what the host has.

@@ -269,7 +269,8 @@ impl TaskRun<'_> {
                 host.set_variable(name, outcome.registered().into());
             }
         }
-        if outcome.facts.is_empty() {
+        // What a failure brings along is not believed.
+        if outcome.facts.is_empty() || outcome.failed || outcome.unreachable {
             return;
         }
         match self.task.short_action() {

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use crate::base::{Map, Value};
 
 use super::arguments::Arguments;
-use super::context::Beyond;
+use super::context::{Beyond, Context, Variable};
 use super::data::Val;
+use super::engine::Templar;
 use super::fault::{Fault, Outcome};
 use super::scope::Scope;
 
@@ -27,6 +28,12 @@ pub trait PluginVariables {
 
     /// `None`: there is none of this name. An error says why it has no value.
     fn read(&self, name: &str) -> Option<Result<Value, String>>;
+
+    /// How it is written, where the project's own files define it.
+    fn written(&self, name: &str) -> Option<Value>;
+
+    /// The variables behind a name that stands for so many that they are looked up one by one, as `hostvars` does.
+    fn within(&self, name: &str) -> Option<Box<dyn PluginVariables>>;
 }
 
 /// `None`: there is no plugin of that name. An error is in the plugin's words.
@@ -40,6 +47,24 @@ impl PluginVariables for Arc<Scope> {
     fn read(&self, name: &str) -> Option<Result<Value, String>> {
         let found = self.variable(name).transpose()?;
         Some(found.and_then(|value| value.to_value()).map_err(|fault| fault.message()))
+    }
+
+    fn written(&self, name: &str) -> Option<Value> {
+        self.context.variables.source(name).map(|node| node.to_value())
+    }
+
+    fn within(&self, name: &str) -> Option<Box<dyn PluginVariables>> {
+        match self.context.variables.get(name)? {
+            Variable::Scope(names) => Some(Box::new(Scope::new(self.templar.clone(), self.context.with_variables(names)))),
+            Variable::Source(_) | Variable::Value(_) => None,
+        }
+    }
+}
+
+impl Templar {
+    /// The variables of a context, as plugins read them.
+    pub fn plugin_variables(&self, context: &Context) -> Box<dyn PluginVariables> {
+        Box::new(Scope::new(self.clone(), context.clone()))
     }
 }
 

@@ -9,6 +9,7 @@ use crate::engine::call::Call;
 use crate::engine::connections::Place;
 use crate::engine::cursor::Cursor;
 use crate::engine::gate::Batch;
+use crate::engine::library;
 use crate::engine::state::lock;
 use crate::engine::task::TaskRun;
 use crate::engine::variables::HostScope;
@@ -210,6 +211,9 @@ impl Rehearsal<'_> {
 
     async fn perform(&mut self, task: &Arc<Task>, scope: &HostScope) -> bool {
         if self.run(task).retries(scope).is_err() {
+            return false;
+        }
+        if library::action(&self.cursor.run, task).is_some() {
             return false;
         }
         let batch = self.batch.clone();

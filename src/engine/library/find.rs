@@ -1,29 +1,34 @@
-//! Where the file of a module is, as ansible-core searches: beside playbooks, in roles that came so far, in the configured folders; a
+//! Where the file of a module or an action plugin is, as ansible-core searches: beside playbooks, in roles that came so far, in the configured folders; a
 //! collection's under its full name, or its short one where `collections` names it.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use crate::engine::actions;
 use crate::engine::keywords::list_of;
-use crate::engine::state::{Run, read};
+use crate::engine::state::{Run, lock, read};
 use crate::language::Task;
 use crate::modules;
 
-use super::CustomModule;
+use super::{ActionPlugin, CustomModule};
 
 /// The module that the project means by an action's name; none where Hostler's own is meant, or there is none.
 pub fn find(run: &Run, task: &Task) -> Option<CustomModule> {
+    if actions::NAMES.contains(&task.short_action()) { None } else { module(run, task) }
+}
+
+/// The same, where the module itself is meant and not the action that comes before it.
+pub fn module(run: &Run, task: &Task) -> Option<CustomModule> {
     let name = task.action.name.as_ref();
     let bare = name.strip_prefix("ansible.legacy.").unwrap_or(name);
-    if actions::NAMES.contains(&task.short_action()) || name.contains("{{") {
+    if name.contains("{{") {
         return None;
     }
     let (roles, collections) = (read(&run.roles.found), collections(task));
-    let key = format!("{name} {collections:?} {}", roles.len());
-    run.library.remembered(key, || {
+    remembered(&run.library.found, key(name, &collections, &roles), || {
         if !bare.contains('.') {
-            let folders = folders(run, &roles);
+            let folders = modules_of(run, &roles);
             let own = in_folders(&folders, bare);
             // What the project brings is meant, even where Hostler has one of that name.
             if own.is_some() || modules::find(bare).is_some() {
@@ -43,15 +48,90 @@ pub fn find(run: &Run, task: &Task) -> Option<CustomModule> {
     })
 }
 
-/// The folders of modules, the first one wins: of playbooks, of roles in the order they came, those that are set.
-fn folders(run: &Run, roles: &[PathBuf]) -> Vec<PathBuf> {
-    let beside = run.playbook_folders.iter().chain(roles).map(|folder| folder.join("library"));
-    beside.chain(run.request.settings.library.iter().cloned()).filter(|folder| folder.is_dir()).collect()
+/// A plugin on the controller that the project means by an action's name. It goes before a module of that name, which it may call.
+pub fn action(run: &Run, task: &Task) -> Option<ActionPlugin> {
+    let name = task.action.name.as_ref();
+    let bare = name.strip_prefix("ansible.legacy.").unwrap_or(name);
+    if name.contains("{{") || task.is_include() || task.is_meta() {
+        return None;
+    }
+    let (roles, collections) = (read(&run.roles.found), collections(task));
+    remembered(&run.library.actions, key(name, &collections, &roles), || {
+        let is_native = modules::find(bare).is_some() || actions::NAMES.contains(&task.short_action());
+        if !bare.contains('.') {
+            let folders = actions_of(run, &roles);
+            if let Some(own) = folders.iter().find_map(|folder| action_in(folder, bare, bare)) {
+                return Some(own);
+            }
+            let of_one = |collection: &String| action_of_collection(run, collection, bare);
+            return if is_native { None } else { collections.iter().find_map(of_one) };
+        }
+        let mut parts = name.splitn(3, '.');
+        let (space, collection, action) = (parts.next()?, parts.next()?, parts.next()?);
+        if is_native { None } else { action_of_collection(run, &format!("{space}.{collection}"), action) }
+    })
 }
 
-/// The modules of the project's own folders, for "did you mean".
+fn action_of_collection(run: &Run, collection: &str, action: &str) -> Option<ActionPlugin> {
+    let folder = collection_folder(run, collection)?;
+    // A module may be left to an action of another name.
+    let other = || {
+        let name = routed(&folder, action, "action_plugin")?;
+        let (collection, action) = name.rsplit_once('.')?;
+        own_action(&collection_folder(run, collection)?, &name, action)
+    };
+    own_action(&folder, &format!("{collection}.{action}"), action).or_else(other)
+}
+
+fn own_action(collection: &Path, name: &str, action: &str) -> Option<ActionPlugin> {
+    action_in(&collection.join("plugins/action"), &action.replace('.', "/"), name)
+}
+
+/// What a collection says of a module in its `meta/runtime.yml`.
+fn routed(collection: &Path, module: &str, word: &str) -> Option<String> {
+    let path = collection.join("meta/runtime.yml");
+    let text = std::fs::read_to_string(&path).ok().filter(|text| text.contains(word))?;
+    let (node, _) = crate::yaml::load_one(&text, &path.to_string_lossy()).ok()?;
+    Some(node.get("plugin_routing")?.get("modules")?.get(module)?.get(word)?.as_str()?.to_owned())
+}
+
+/// The plugin of a file in a folder, under the name that it is loaded by.
+fn action_in(folder: &Path, file: &str, name: &str) -> Option<ActionPlugin> {
+    let text = std::fs::read_to_string(folder.join(format!("{file}.py"))).ok()?;
+    Some(ActionPlugin { name: name.to_owned(), is_for_all: text.contains("BYPASS_HOST_LOOP = True") })
+}
+
+/// What a name means depends on these.
+fn key(name: &str, collections: &[String], roles: &[PathBuf]) -> String {
+    format!("{name} {collections:?} {}", roles.len())
+}
+
+/// Looks something up once in a run.
+fn remembered<T: Clone>(known: &Mutex<HashMap<String, Option<T>>>, key: String, find: impl FnOnce() -> Option<T>) -> Option<T> {
+    lock(known).entry(key).or_insert_with(find).clone()
+}
+
+/// The folders of modules, the first one wins.
+pub(super) fn modules_of(run: &Run, roles: &[PathBuf]) -> Vec<PathBuf> {
+    folders(run, roles, "library", &run.request.settings.library)
+}
+
+/// The folders of action plugins, the first one wins.
+pub(super) fn actions_of(run: &Run, roles: &[PathBuf]) -> Vec<PathBuf> {
+    folders(run, roles, "action_plugins", &run.request.settings.action_plugins)
+}
+
+/// Folders of one name beside playbooks, in roles in the order they came, and those that are set.
+fn folders(run: &Run, roles: &[PathBuf], name: &str, set: &[PathBuf]) -> Vec<PathBuf> {
+    let beside = run.playbook_folders.iter().chain(roles).map(|folder| folder.join(name));
+    beside.chain(set.iter().cloned()).filter(|folder| folder.is_dir()).collect()
+}
+
+/// The modules and action plugins of the project's own folders, for "did you mean".
 pub fn names(run: &Run) -> Vec<String> {
-    let entries = folders(run, &read(&run.roles.found)).into_iter().filter_map(|folder| std::fs::read_dir(folder).ok()).flatten().flatten();
+    let roles = read(&run.roles.found);
+    let folders = modules_of(run, &roles).into_iter().chain(actions_of(run, &roles));
+    let entries = folders.filter_map(|folder| std::fs::read_dir(folder).ok()).flatten().flatten();
     let files = entries.map(|entry| entry.path()).filter(|path| path.is_file() && is_module(path));
     files.filter_map(|path| path.file_stem().map(|stem| stem.to_string_lossy().into_owned())).collect()
 }
@@ -65,7 +145,7 @@ fn collections(task: &Task) -> Vec<String> {
 }
 
 /// The collection that a role's folder is in.
-fn collection_of(role: &Path) -> Option<String> {
+pub(super) fn collection_of(role: &Path) -> Option<String> {
     let collection = role.parent().filter(|parent| parent.ends_with("roles"))?.parent()?;
     let space = collection.parent().filter(|space| space.parent().is_some_and(|root| root.ends_with("ansible_collections")))?;
     Some(format!("{}.{}", space.file_name()?.to_string_lossy(), collection.file_name()?.to_string_lossy()))
@@ -81,15 +161,14 @@ pub(super) fn collection_folder(run: &Run, collection: &str) -> Option<PathBuf> 
 fn of_collection(run: &Run, collection: &str, module: &str) -> Option<CustomModule> {
     let plugins = collection_folder(run, collection)?.join("plugins");
     let path = module_in(&plugins.join("modules"), &module.replace('.', "/"))?;
-    let action = Some(plugins.join("action").join(format!("{module}.py"))).filter(|path| path.is_file());
-    Some(CustomModule { path, collection: Some(collection.to_owned()), action, utils: Vec::new() })
+    Some(CustomModule { path, collection: Some(collection.to_owned()), utils: Vec::new() })
 }
 
 /// One of ansible-core's own that Hostler has none of, where this machine has an Ansible.
 fn of_ansible(run: &Run, module: &str) -> Option<CustomModule> {
     let core: Arc<_> = run.library.core().ok()?;
     let path = module_in(&core.modules, module)?;
-    Some(CustomModule { path, collection: None, action: None, utils: Vec::new() })
+    Some(CustomModule { path, collection: None, utils: Vec::new() })
 }
 
 fn in_folders(libraries: &[PathBuf], name: &str) -> Option<CustomModule> {
@@ -97,9 +176,7 @@ fn in_folders(libraries: &[PathBuf], name: &str) -> Option<CustomModule> {
     let beside = |library: &Path| library.parent().map(|folder| folder.join("module_utils"));
     let folders = path.parent().into_iter().chain(libraries.iter().map(PathBuf::as_path));
     let utils = folders.filter_map(beside).filter(|folder| folder.is_dir()).collect();
-    let plugin = |library: &PathBuf| library.parent().map(|folder| folder.join("action_plugins").join(format!("{name}.py")));
-    let action = libraries.iter().filter_map(plugin).find(|path| path.is_file());
-    Some(CustomModule { path, collection: None, action, utils })
+    Some(CustomModule { path, collection: None, utils })
 }
 
 /// Endings of files that are no modules.
@@ -140,19 +217,6 @@ mod tests {
             ["one", "two", "three", "four", "five"].map(found),
             [Some("one.py".into()), Some("two".into()), Some("three.sh".into()), None, None]
         );
-    }
-
-    #[test]
-    fn a_module_with_a_plugin_on_the_controller_is_refused_with_its_reason() {
-        let folder = tempfile::tempdir().expect("folder");
-        for file in ["library/one.py", "library/two.py", "action_plugins/two.py"] {
-            let path = folder.path().join(file);
-            std::fs::create_dir_all(path.parent().expect("has one")).expect("makes");
-            std::fs::write(path, "from ansible.module_utils.basic import AnsibleModule").expect("writes");
-        }
-        let found = |name: &str| in_folders(&[folder.path().join("library")], name).expect("is found");
-        assert_eq!(found("one").action, None);
-        assert_eq!(super::super::kind_of(&found("two")).err().map(|why| why.contains("no action plugins in Python")), Some(true));
     }
 
     #[test]

@@ -1,9 +1,13 @@
-//! Modules that a project brings along: found in `library` folders and collections, and made ready to be sent. Nothing here runs one, which
-//! is the agent's part (`modules/commands/custom.rs`).
+//! What a project brings along in Python and the like. Modules: found in `library` folders and collections, and made ready to be sent; to run
+//! them is the agent's part (`modules/commands/custom.rs`). Plugins: called on this machine through the Ansible that is installed on it, filters,
+//! tests and lookups by `plugins`, actions by `actions`.
 
+mod actions;
+mod asked;
 mod find;
 pub mod plugins;
 mod python;
+mod worker;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -11,6 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::base::{Diagnostic, Map, Value};
 use crate::history::event::{Event, Notice};
+use crate::language::Task;
 
 use super::call::Call;
 use super::keywords::TaskKeywords;
@@ -18,7 +23,9 @@ use super::outcome::Outcome;
 use super::state::{Run, read};
 use python::Core;
 
-pub use find::{find, names};
+pub use actions::{no_actions, run};
+pub use find::{action, find, module, names};
+use worker::Worker;
 
 /// A module's file on the controller.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,16 +33,26 @@ pub struct CustomModule {
     pub path: PathBuf,
     /// The collection that it is of.
     pub collection: Option<String>,
-    /// A plugin of the same name that works on the controller before the module does on the host: without it the module is half of what is meant.
-    pub action: Option<PathBuf>,
     /// Further `module_utils` folders for it, the first ones win.
     pub utils: Vec<PathBuf>,
+}
+
+/// An action in Python that runs on the controller.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ActionPlugin {
+    /// What Ansible finds it by.
+    pub name: String,
+    /// Whether it works once for all hosts.
+    pub is_for_all: bool,
 }
 
 /// What was found out for one run.
 #[derive(Debug, Default)]
 pub struct Library {
     found: Mutex<HashMap<String, Option<CustomModule>>>,
+    actions: Mutex<HashMap<String, Option<ActionPlugin>>>,
+    /// Processes that wait for an action to run.
+    workers: Mutex<Vec<Worker>>,
     packed: Mutex<HashMap<PathBuf, Map>>,
     core: Mutex<Option<Result<Arc<Core>, String>>>,
 }
@@ -82,11 +99,19 @@ pub fn problem(run: &Run, module: &CustomModule) -> Option<String> {
     }
 }
 
+/// Whether a task may bring facts that nobody else knows of: by code of the project's.
+pub fn may_bring_facts(run: &Run, task: &Task) -> bool {
+    let says_so = |module: CustomModule| content_of(&module).is_ok_and(|text| text.windows(13).any(|word| word == b"ansible_facts"));
+    action(run, task).is_some() || find(run, task).is_some_and(says_so)
+}
+
+/// Whether the first host does a task for all others, since the plugin says that it works once.
+pub fn is_for_all(run: &Run, task: &Task) -> bool {
+    action(run, task).is_some_and(|plugin| plugin.is_for_all)
+}
+
 /// How the module is run, and its content.
 fn kind_of(module: &CustomModule) -> Result<(Kind, Vec<u8>), String> {
-    if let Some(action) = &module.action {
-        return Err(refusal(module, &format!("`{}` is a part of it, and Hostler runs no action plugins in Python", action.display())));
-    }
     let content = content_of(module)?;
     let kind = Kind::of(&content).map_err(|why| refusal(module, why))?;
     Ok((kind, content))
@@ -217,12 +242,6 @@ fn tell_deprecations(run: &Run, outcome: &Outcome) {
 }
 
 impl Library {
-    /// Looks something up once.
-    fn remembered(&self, key: String, find: impl FnOnce() -> Option<CustomModule>) -> Option<CustomModule> {
-        let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
-        found.entry(key).or_insert_with(find).clone()
-    }
-
     /// A module packed for the agent, once in a run: a loop asks for it many times.
     fn packed(&self, run: &Run, module: &CustomModule) -> Result<Map, String> {
         let known = self.packed.lock().unwrap_or_else(PoisonError::into_inner).get(&module.path).cloned();

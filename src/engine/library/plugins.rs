@@ -2,7 +2,7 @@
 //! process that starts with the first one and ends with the run.
 
 use std::cell::Cell;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -19,9 +19,8 @@ use super::Library;
 /// Where a project's plugins are.
 #[derive(Clone, Debug, Default)]
 pub struct Places {
-    pub filters: Vec<PathBuf>,
-    pub tests: Vec<PathBuf>,
-    pub lookups: Vec<PathBuf>,
+    /// By kind, the first ones win.
+    pub folders: BTreeMap<&'static str, Vec<PathBuf>>,
     /// Folders that hold `ansible_collections`.
     pub collections: Vec<PathBuf>,
 }
@@ -69,41 +68,36 @@ struct Host {
 
 /// The filters, tests and lookups of a project, as templates ask for them.
 pub fn of_project(settings: &Settings, playbooks: &[PathBuf], roles: &RoleFinder, library: Arc<Library>) -> CallPlugin {
-    let set = [&settings.filter_plugins[..], &settings.test_plugins[..], &settings.lookup_plugins[..]];
-    let places = Places::find(playbooks, &roles.folders, &roles.collections, set);
+    let places = Places::of(settings, playbooks, roles);
     let plugins = Plugins { places, folder: playbooks.first().cloned().unwrap_or_default(), ..Plugins::default() };
     Arc::new(move |call, variables| plugins.call(call, variables, &library))
 }
 
-const PROGRAM: &str = include_str!("plugins.py");
+const PROGRAM: &str = concat!(include_str!("shared.py"), include_str!("plugins.py"));
 
 impl Places {
-    /// `filter_plugins` and the like beside playbooks, in roles, and in the folders that are set.
-    pub fn find(playbooks: &[PathBuf], roles: &[PathBuf], collections: &[PathBuf], set: [&[PathBuf]; 3]) -> Places {
-        let entries = roles.iter().filter_map(|folder| std::fs::read_dir(folder).ok()).flatten().flatten();
+    /// Those of a project with these settings.
+    pub fn of(settings: &Settings, playbooks: &[PathBuf], roles: &RoleFinder) -> Places {
+        let set = [("filter", &settings.filter_plugins[..]), ("test", &settings.test_plugins), ("lookup", &settings.lookup_plugins)];
+        Places::find(playbooks, roles, &set)
+    }
+
+    /// `filter_plugins` and the like beside playbooks, in roles, and in the folders that are set for a kind.
+    fn find(playbooks: &[PathBuf], roles: &RoleFinder, set: &[(&'static str, &[PathBuf])]) -> Places {
+        let entries = roles.folders.iter().filter_map(|folder| std::fs::read_dir(folder).ok()).flatten().flatten();
         let mut near: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
         near.sort();
-        let all = |name: &str, set: &[PathBuf]| -> Vec<PathBuf> {
-            let beside = playbooks.iter().chain(&near).map(|folder| folder.join(name));
+        let all = |kind: &str, set: &[PathBuf]| -> Vec<PathBuf> {
+            let beside = playbooks.iter().chain(&near).map(|folder| folder.join(format!("{kind}_plugins")));
             beside.chain(set.iter().cloned()).filter(|folder| folder.is_dir()).collect()
         };
-        let [filters, tests, lookups] = set;
-        Places {
-            filters: all("filter_plugins", filters),
-            tests: all("test_plugins", tests),
-            lookups: all("lookup_plugins", lookups),
-            collections: collections.to_vec(),
-        }
+        let folders = set.iter().map(|(kind, set)| (*kind, all(kind, set))).collect();
+        Places { folders, collections: roles.collections.clone() }
     }
 
     /// Whether a plugin of this name could be somewhere: a short one in a folder of its kind, a full one in a collection.
     fn may_have(&self, call: &PluginCall) -> bool {
-        let folders = match call.kind {
-            "filter" => &self.filters,
-            "test" => &self.tests,
-            _ => &self.lookups,
-        };
-        !folders.is_empty() || call.name.matches('.').count() >= 2
+        self.folders.get(call.kind).is_some_and(|folders| !folders.is_empty()) || call.name.matches('.').count() >= 2
     }
 }
 
@@ -178,11 +172,7 @@ impl Host {
             return Err("the plugins' process has no pipes".into());
         };
         let mut host = Host { child, asks, answers: BufReader::new(answers) };
-        let settings = serde_json::json!({
-            "collections": places.collections,
-            "folders": {"filter": places.filters, "test": places.tests, "lookup": places.lookups},
-            "folder": folder,
-        });
+        let settings = serde_json::json!({"collections": places.collections, "folders": places.folders, "folder": folder});
         host.say(&settings).map_err(failed)?;
         Ok(host)
     }
@@ -200,15 +190,15 @@ impl Host {
         let gone = |error: std::io::Error| format!("the process that runs plugins in Python is gone: {error}");
         self.say(&asked).map_err(gone)?;
         loop {
-            let mut answer = self.hear()?;
-            match answer.remove("variable") {
-                Some(name) => self.say(&read(name.as_str(), variables)).map_err(gone)?,
-                None => return Ok(Answer::of(answer)),
+            let heard = self.hear()?;
+            match of_variables(&heard, variables) {
+                Some(answer) => self.say(&answer).map_err(gone)?,
+                None => return Ok(Answer::of(heard)),
             }
         }
     }
 
-    fn hear(&mut self) -> Result<serde_json::Map<String, serde_json::Value>, String> {
+    fn hear(&mut self) -> Result<Said, String> {
         let mut line = String::new();
         let read =
             self.answers.read_line(&mut line).map_err(|error| format!("the process that runs plugins in Python is gone: {error}"))?;
@@ -222,18 +212,41 @@ impl Host {
     }
 }
 
-/// The answer to a question for a variable, or for all their names.
-fn read(name: Option<&str>, variables: &dyn PluginVariables) -> serde_json::Value {
-    match name.map(|name| variables.read(name)) {
-        None => serde_json::json!({"value": variables.names()}),
-        Some(None) => serde_json::json!({}),
-        Some(Some(Ok(value))) => serde_json::json!({"value": value.to_json()}),
-        Some(Some(Err(why))) => serde_json::json!({"error": why}),
+/// What a plugin says: a question, or its answer.
+pub type Said = serde_json::Map<String, serde_json::Value>;
+
+/// The answer to a question for a variable, or for the names of all; `None`: it is another question.
+pub fn of_variables(said: &Said, variables: &dyn PluginVariables) -> Option<serde_json::Value> {
+    let path =
+        |what: &str| -> Option<Vec<&str>> { Some(said.get(what)?.as_array()?.iter().filter_map(serde_json::Value::as_str).collect()) };
+    if let Some(path) = path("variables") {
+        return Some(within(variables, &path, &|all| serde_json::json!({"names": all.names()})));
+    }
+    let path = path("variable")?;
+    let (name, folders) = path.split_last()?;
+    Some(within(variables, folders, &|all| match all.within(name).is_some() {
+        true => serde_json::json!({"scope": true}),
+        false => match all.read(name) {
+            None => serde_json::json!({}),
+            Some(Ok(value)) => serde_json::json!({"value": value.to_json()}),
+            Some(Err(why)) => serde_json::json!({"error": why, "source": all.written(name).map(|written| written.to_json())}),
+        },
+    }))
+}
+
+/// What is answered of the variables at a path; nothing where it leads nowhere.
+fn within(variables: &dyn PluginVariables, path: &[&str], answer: &dyn Fn(&dyn PluginVariables) -> serde_json::Value) -> serde_json::Value {
+    match path.split_first() {
+        None => answer(variables),
+        Some((first, rest)) => match variables.within(first) {
+            Some(inner) => within(inner.as_ref(), rest, answer),
+            None => serde_json::json!({}),
+        },
     }
 }
 
 impl Answer {
-    fn of(mut answer: serde_json::Map<String, serde_json::Value>) -> Answer {
+    fn of(mut answer: Said) -> Answer {
         match (answer.remove("value"), answer.remove("error")) {
             (Some(value), _) => Answer::Value(Value::from_json(value)),
             (None, Some(why)) => Answer::Refused(why.as_str().unwrap_or("it failed").to_owned()),
@@ -272,6 +285,14 @@ mod tests {
         fn read(&self, _name: &str) -> Option<Result<Value, String>> {
             None
         }
+
+        fn written(&self, _name: &str) -> Option<Value> {
+            None
+        }
+
+        fn within(&self, _name: &str) -> Option<Box<dyn PluginVariables>> {
+            None
+        }
     }
 
     #[test]
@@ -286,8 +307,9 @@ mod tests {
         for place in ["filter_plugins", "roles/a/filter_plugins", "roles/b/tasks"] {
             std::fs::create_dir_all(folder.path().join(place)).expect("makes");
         }
-        let places = Places::find(&[folder.path().to_owned()], &[folder.path().join("roles")], &[], [&[], &[], &[]]);
-        assert_eq!(places.filters, [folder.path().join("filter_plugins"), folder.path().join("roles/a/filter_plugins")]);
-        assert!(places.tests.is_empty());
+        let roles = RoleFinder { folders: vec![folder.path().join("roles")], ..RoleFinder::default() };
+        let places = Places::find(&[folder.path().to_owned()], &roles, &[("filter", &[]), ("test", &[])]);
+        assert_eq!(places.folders["filter"], [folder.path().join("filter_plugins"), folder.path().join("roles/a/filter_plugins")]);
+        assert!(places.folders["test"].is_empty());
     }
 }

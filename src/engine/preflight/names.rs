@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::base::{Diagnostic, Node, NodeKind, Span};
 use crate::engine::keywords::list_of;
+use crate::engine::library;
 use crate::engine::state::{Run, read};
 use crate::language::{Block, Entry, Item, Role, Task, Vars};
 use crate::template::FileOptions;
@@ -274,7 +275,8 @@ impl Known<'_> {
             "add_host" | "group_by" | "include_vars" | "import_role" | "set_stats" => self.is_open = true,
             "meta" => self.is_open |= task.action.arguments.raw.as_ref().is_some_and(|raw| raw.as_str() == Some("refresh_inventory")),
             action if action.contains("{{") => self.is_open = true,
-            _ => {}
+            // Whatever facts the project's own code brings.
+            _ => self.is_open |= library::may_bring_facts(self.run, task),
         }
     }
 

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::base::{Diagnostic, Node};
+use crate::engine::library;
 use crate::engine::state::Run;
 use crate::language::{Entry, Item, Task};
 
@@ -44,6 +45,9 @@ impl Search<'_> {
 
     fn task(&mut self, task: &Task, entry: &Entry) {
         if may_fail_or_not_run(self.run, &entry.play, task) || !is_sure_to_be_selected(self.run, task) {
+            return;
+        }
+        if library::action(self.run, task).is_some() {
             return;
         }
         let arguments = &task.action.arguments;
