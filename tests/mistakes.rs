@@ -47,6 +47,16 @@ fn a_misspelled_variable_is_refused_at_its_place_with_the_one_that_was_meant() {
 }
 
 #[test]
+fn text_that_is_no_option_is_refused_where_nobody_takes_it() {
+    let (code, said) = check(&[("site.yml", &tasks("    - apt: name=x oops\n"))]);
+    assert_eq!(code, 4, "{said}");
+    assert!(
+        said.contains("error: `oops` of `apt` is no option: free-form arguments are written `option=value`\n --> site.yml:4:12"),
+        "{said}"
+    );
+}
+
+#[test]
 fn a_misspelled_variable_is_found_inside_a_template_file() {
     let site = tasks("    - ansible.builtin.template:\n        src: page.j2\n        dest: /tmp/x\n");
     let (code, said) = check(&[("site.yml", &site), ("templates/page.j2", "first\n  {{ greting }}\n")]);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::{Diagnostic, Map, Node, Span, Value};
-use crate::language::Task;
+use crate::language::{Task, takes_free_text};
 use crate::modules;
 use crate::template::{Context, OMIT};
 
@@ -14,7 +14,7 @@ use super::connections::{Place, Reader};
 use super::cursor::Cursor;
 use super::gate::Batch;
 use super::keywords::TaskKeywords;
-use super::library;
+use super::library::{self, ActionPlugin};
 use super::outcome::Outcome;
 use super::place::place;
 use super::state::Run;
@@ -72,8 +72,7 @@ impl<'a> Call<'a> {
         let run = &cursor.run;
         let context = scope.context();
         let keywords = TaskKeywords { task, templar: &run.templar, context: &context };
-        let kept: &[&str] = if library::action(run, task).is_some() { &[] } else { actions::kept_as_source(task.short_action()) };
-        let args = arguments(task, &keywords, kept)?;
+        let args = arguments(task, &keywords, library::action(run, task).as_ref())?;
         let flag = |word: &'static str| keywords.flag(word).map_err(|why| unprepared(Failing::Keyword(word), why));
         let number = |word: &'static str| keywords.number(word).map_err(|why| unprepared(Failing::Keyword(word), why));
         keywords.text("delegate_to").map_err(|why| unprepared(Failing::Task, why))?;
@@ -193,7 +192,7 @@ fn unprepared(what: Failing<'_>, why: Diagnostic) -> Box<Outcome> {
 }
 
 /// The rendered arguments: defaults of `module_defaults` below what the task says, `omit` left out.
-fn arguments(task: &Task, keywords: &TaskKeywords<'_>, kept_as_source: &[&str]) -> Result<Map, Box<Outcome>> {
+fn arguments(task: &Task, keywords: &TaskKeywords<'_>, plugin: Option<&ActionPlugin>) -> Result<Map, Box<Outcome>> {
     let TaskKeywords { templar, context, .. } = keywords;
     let action = task.short_action();
     let full = match modules::find(&task.action.name) {
@@ -208,15 +207,21 @@ fn arguments(task: &Task, keywords: &TaskKeywords<'_>, kept_as_source: &[&str]) 
     let names = [actions::stands_for(action), &[action, &full]].concat();
     let mut args = keywords.module_defaults(&names).map_err(|why| unprepared(Failing::Keyword("module_defaults"), why))?;
     let written = &task.action.arguments;
-    if let Some(whole) = &written.whole {
-        if !whole.as_str().is_some_and(crate::language::is_one_expression) {
-            let message = format!("Action `{full}` does not support raw params.");
-            return Err(unprepared(Failing::Task, Diagnostic::error(message).at(&whole.span)));
+    let kept: &[&str] = if plugin.is_some() { &[] } else { actions::kept_as_source(action) };
+    let takes_text = takes_free_text(action) || plugin.is_some_and(|plugin| plugin.takes_text);
+    let no_text = |node: &Node| {
+        let message = format!("Action `{full}` does not support raw params.");
+        unprepared(Failing::Task, Diagnostic::error(message).at(&node.span))
+    };
+    for whole in &written.whole {
+        if !takes_text && !whole.as_str().is_some_and(crate::language::is_one_expression) {
+            return Err(no_text(whole));
         }
         match render("args", whole)? {
             Value::Map(map) => args.extend(&map),
             Value::Null => {}
             Value::Str(text) if text.as_ref() == OMIT => {}
+            text if takes_text => drop(args.insert("_raw_params", text)),
             other => {
                 let kind = other.type_name();
                 let message = format!("Finalization of task args for `{full}` failed: Task args must resolve to a `dict` not `{kind}`.");
@@ -225,7 +230,7 @@ fn arguments(task: &Task, keywords: &TaskKeywords<'_>, kept_as_source: &[&str]) 
         }
     }
     for (name, node) in &written.options {
-        if kept_as_source.contains(&name.as_str()) {
+        if kept.contains(&name.as_str()) {
             continue;
         }
         let value = render(name, node)?;
@@ -250,6 +255,7 @@ fn arguments(task: &Task, keywords: &TaskKeywords<'_>, kept_as_source: &[&str]) 
         match render("_raw_params", raw)? {
             // Free text that is one template and becomes a mapping: `add_host: "{{ host }}"`.
             Value::Map(map) => args.extend(&map),
+            _ if !takes_text => return Err(no_text(raw)),
             text => drop(args.insert("_raw_params", text)),
         }
     }

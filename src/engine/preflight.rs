@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use crate::base::{Diagnostic, Help, NodeKind, Span};
 use crate::inventory::Limit;
-use crate::language::{Block, Entry, Item, Play, Task};
+use crate::language::{Block, Entry, Item, Play, Task, takes_free_text};
 use crate::modules;
 use crate::template::SearchPath;
 
@@ -159,7 +159,11 @@ fn unknown_here(brought: &[String], name: &str, span: &Span) -> Diagnostic {
 const NOT_YET: &[&str] = &["apt_key", "async_wrapper", "dnf", "dnf5", "mount_facts", "rpm_key", "sysvinit", "yum_repository"];
 
 fn check_task(run: &Run, task: &Task, findings: &mut Vec<Diagnostic>) {
-    if library::action(run, task).is_some() {
+    let plugin = library::action(run, task);
+    if !plugin.as_ref().is_some_and(|plugin| plugin.takes_text) {
+        findings.extend(no_option(task));
+    }
+    if plugin.is_some() {
         findings.extend(library::no_actions(run).map(|why| Diagnostic::error(why).at(&task.action.span)));
         return;
     }
@@ -180,7 +184,7 @@ fn check_task(run: &Run, task: &Task, findings: &mut Vec<Diagnostic>) {
         }
         return;
     };
-    if task.action.arguments.whole.is_some() {
+    if !task.action.arguments.whole.is_empty() {
         return;
     }
     let specs = (entry.specs)();
@@ -192,6 +196,17 @@ fn check_task(run: &Run, task: &Task, findings: &mut Vec<Diagnostic>) {
             findings.push(unknown_option(entry, option, task, node, &specs));
         }
     }
+}
+
+/// Text that is no option, of an action that takes none.
+fn no_option(task: &Task) -> Option<Diagnostic> {
+    let (name, text) = (&task.action.name, task.action.arguments.raw.as_ref()?);
+    if takes_free_text(name) || name.contains("{{") {
+        return None;
+    }
+    let shown = text.as_str().unwrap_or_default().trim();
+    let error = Diagnostic::error(format!("`{shown}` of `{name}` is no option: free-form arguments are written `option=value`"));
+    Some(error.at(&text.span).help("write the options as a mapping, one a line"))
 }
 
 /// Whether a value may turn out to be `omit`: an option that is left out is none too many.

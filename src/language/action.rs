@@ -17,6 +17,11 @@ impl Parser<'_> {
                 if word == "local_action" {
                     keywords.set("delegate_to", Node::text(value.span.clone(), "localhost"));
                 }
+                if let Some(args) = value.get("args").filter(|args| args.is_template())
+                    && keywords.get("args").is_none()
+                {
+                    keywords.set("args", args.clone());
+                }
                 let (name, rest) = self.spelled_out(&value)?;
                 candidates.push((name, value, rest));
             }
@@ -89,7 +94,7 @@ impl Parser<'_> {
                     found.add_default(&key.to_key().to_string(), value.clone());
                 }
             }
-            NodeKind::Str(text, _) if extra.is_template() && arguments::is_one_expression(text) => found.whole = Some(extra.clone()),
+            NodeKind::Str(text, _) if extra.is_template() && arguments::is_one_expression(text) => found.whole.insert(0, extra.clone()),
             NodeKind::Str(text, _) => {
                 let pairs = self.keep(arguments::split_key_values(text, &extra.span)).unwrap_or_default();
                 for (key, value) in pairs {

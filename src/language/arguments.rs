@@ -10,8 +10,8 @@ pub struct Arguments {
     pub options: Vec<(String, Node)>,
     /// The free-form text that is no `k=v`.
     pub raw: Option<Node>,
-    /// `args: "{{ mapping }}"`, or an action whose whole argument is a template: a mapping once rendered.
-    pub whole: Option<Node>,
+    /// `args: "{{ mapping }}"`, or an action whose whole argument is a template: mappings once rendered, later ones win.
+    pub whole: Vec<Node>,
 }
 
 impl Arguments {
@@ -58,6 +58,11 @@ pub fn short(action: &str) -> &str {
     action.strip_prefix("ansible.builtin.").or_else(|| action.strip_prefix("ansible.legacy.")).unwrap_or(action)
 }
 
+/// Whether an action takes text that is no option.
+pub fn takes_free_text(action: &str) -> bool {
+    RAW_ACTIONS.contains(&short(action))
+}
+
 /// Reads what stands behind an action's name.
 pub fn read(action: &str, node: &Node) -> Result<Arguments, Diagnostic> {
     match &node.kind {
@@ -83,7 +88,7 @@ pub fn read(action: &str, node: &Node) -> Result<Arguments, Diagnostic> {
 fn from_text(action: &str, text: &str, node: &Node) -> Result<Arguments, Diagnostic> {
     let name = short(action);
     if is_one_expression(text) && !RAW_ACTIONS.contains(&name) {
-        return Ok(Arguments { whole: Some(node.clone()), ..Arguments::default() });
+        return Ok(Arguments { whole: vec![node.clone()], ..Arguments::default() });
     }
     let is_command = COMMANDS.contains(&name);
     let words = if is_command { split_text(text) } else { split_arguments(text) };
@@ -105,16 +110,11 @@ fn from_text(action: &str, text: &str, node: &Node) -> Result<Arguments, Diagnos
         };
         let text = Node::new(node.span.clone(), keep_style(node, joined));
         if !RAW_ACTIONS.contains(&name) && !action.contains("{{") {
-            // What is a template may still become a mapping of options.
-            if !text.is_template() {
-                let joined = text.as_str().unwrap_or_default().trim().to_owned();
-                return Err(Diagnostic::error(format!(
-                    "`{joined}` of `{action}` is no option: free-form arguments are written `option=value`"
-                ))
-                .at(&node.span)
-                .help("write the options as a mapping, one a line"));
+            // What is a template may still become a mapping of options; else only an action of the project's may want it.
+            match text.is_template() {
+                true => found.whole.push(text),
+                false => found.raw = Some(text),
             }
-            found.whole = Some(text);
             return Ok(found);
         }
         found.raw = Some(text);
@@ -226,13 +226,14 @@ mod tests {
     fn free_text_that_is_a_template_may_become_options() {
         let node = Node::text(Span::origin("<test>"), "path=/x {{ more }}");
         let found = read("file", &node).expect("reads");
-        assert_eq!(found.whole.as_ref().and_then(Node::as_str), Some("{{ more }}"));
+        assert_eq!(found.whole.iter().map(Node::as_str).collect::<Vec<_>>(), [Some("{{ more }}")]);
         assert_eq!(found.get("path").and_then(Node::as_str), Some("/x"));
     }
 
     #[test]
-    fn a_module_refuses_free_text() {
+    fn free_text_of_any_action_is_kept_for_who_knows_whether_it_takes_it() {
         let node = Node::text(Span::new("t.yml", 3, 5), "name=x oops");
-        assert!(read("apt", &node).expect_err("is refused").message.contains("`oops`"));
+        let found = read("apt", &node).expect("reads");
+        assert_eq!((found.raw.as_ref().and_then(Node::as_str), takes_free_text("apt")), (Some("oops"), false));
     }
 }

@@ -81,7 +81,7 @@ impl Parser<'_> {
 fn wrong_include(task: &Task) -> Option<Diagnostic> {
     let action = task.short_action();
     let arguments = &task.action.arguments;
-    if arguments.whole.is_some() {
+    if !arguments.whole.is_empty() {
         return None;
     }
     let wrong = |message: String| Some(Diagnostic::error(message).at(&task.span));

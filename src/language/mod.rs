@@ -17,7 +17,7 @@ mod split;
 mod task;
 mod validation;
 
-pub use arguments::{Arguments, is_one_expression, split_key_values};
+pub use arguments::{Arguments, is_one_expression, split_key_values, takes_free_text};
 pub use item::{Block, Item, Scope, ScopeKind, Vars};
 pub use keywords::{Keywords, reserved_name};
 pub use loader::{DuplicateKeys, Loader, Unvault};

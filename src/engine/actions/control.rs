@@ -81,7 +81,7 @@ fn variable(call: &Call<'_>) -> Result<Option<Node>, Box<Outcome>> {
 
 /// The mapping that stands for all options of a task, as the project's own files have it.
 fn whole(call: &Call<'_>) -> Option<Node> {
-    call.run.templar.source_behind(call.task.action.arguments.whole.as_ref()?, &call.context)
+    call.run.templar.source_behind(call.task.action.arguments.whole.last()?, &call.context)
 }
 
 /// `assert`: every condition of `that` holds.

@@ -8,6 +8,7 @@ try:
     from ansible._internal._errors import _captured, _error_factory, _error_utils
     from ansible.errors import AnsibleTaskError
     from ansible.module_utils._internal import _event_utils
+    from ansible.template import trust_as_template
 except ImportError as error:
     sys.exit(say({"error": f"action plugins in Python need ansible-core 2.19 or later on this machine: {error}"}))
 from ansible.errors import AnsibleConnectionFailure, AnsibleFileNotFound
@@ -17,7 +18,18 @@ from ansible.playbook.play_context import PlayContext
 from ansible.plugins.action import ActionBase
 from ansible.plugins.connection import ConnectionBase
 
-Variables.gives_sources = True
+
+
+def trusted(value):
+    """What the project's own files say, for a templar."""
+    if isinstance(value, str):
+        return trust_as_template(value)
+    if isinstance(value, dict):
+        return {name: trusted(item) for name, item in value.items()}
+    return [trusted(item) for item in value] if isinstance(value, list) else value
+
+
+Variables.gives_sources = staticmethod(trusted)
 Display().verbosity = settings["verbosity"]
 Display().display = lambda text, *_, stderr=False, **__: warnings.append(text.strip()) if stderr else say({"message": str(text)})
 
@@ -77,6 +89,15 @@ class Connection(ConnectionBase):
 
     def close(self):
         pass
+
+
+class Vault:
+    """The vault passwords of the run, which the engine keeps."""
+
+    secrets = ("those of the engine",)
+
+    def decrypt(self, vaulttext, *_, **__):
+        return done({"decrypt": plain(vaulttext)}).encode("utf-8", "surrogateescape")
 
 
 class Task(playbook_task.Task):
@@ -182,6 +203,7 @@ def act(asked):
     warnings.clear()
     add_folders("action", asked["folders"])
     data.set_basedir(told["folder"])
+    data._vault = Vault()
     with _display_utils.DeferredWarningContext(variables=variables) as context:
         result = settled(lambda: run(asked["plugin"], told, variables, data), context)
     result.pop("warnings", None)

@@ -3,7 +3,7 @@
 
 use serde_json::{Value as Json, json};
 
-use crate::base::{Diagnostic, Map, Span, Value};
+use crate::base::{Diagnostic, Map, Secret, Span, Value};
 use crate::engine::call::Call;
 use crate::engine::keywords::{TaskKeywords, list_of};
 use crate::engine::outcome::Outcome;
@@ -133,6 +133,8 @@ fn play_context(call: &Call<'_>) -> Json {
         "port": ssh.map(|options| options.port),
         "private_key_file": ssh.map(|options| &options.private_key),
         "timeout": ssh.map(|options| options.connect_timeout.as_secs()),
+        "password": ssh.and_then(|options| options.password.as_ref()).map(Secret::expose),
+        "shell": call.variable("ansible_shell_type").ok().flatten().map(|kind| kind.to_text()),
     }))
 }
 
@@ -145,6 +147,7 @@ fn connection(call: &Call<'_>) -> Json {
                 "remote_user": options.user,
                 "port": options.port,
                 "private_key_file": options.private_key,
+                "password": options.password.as_ref().map(Secret::expose),
             },
         }),
         Ok(Destination::Local(_)) | Err(_) => json!({"transport": "local", "options": {}}),

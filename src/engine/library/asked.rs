@@ -11,6 +11,7 @@ use crate::base::{Map, Node, Value};
 use crate::engine::ask::failed_link;
 use crate::engine::call::{Call, Conditions};
 use crate::engine::outcome::Outcome;
+use crate::engine::words::reason;
 use crate::language::{Action, Arguments, Task};
 use crate::modules::{self, coerce::truth};
 use crate::wire::TaskRequest;
@@ -30,6 +31,8 @@ pub async fn answer(call: &Call<'_>, said: &Said) -> Option<Json> {
         Some(action(call, name, said).await)
     } else if let Some(command) = text("command") {
         Some(self::command(call, command, said).await)
+    } else if let Some(sealed) = text("decrypt") {
+        Some(decrypt(call, sealed))
     } else if let (Some(path), Some(dest)) = (text("put"), to) {
         Some(put(call, path, dest).await)
     } else if let (Some(path), Some(dest)) = (text("fetch"), to) {
@@ -133,6 +136,13 @@ async fn command(call: &Call<'_>, text: &str, said: &Said) -> Json {
     match outcome.values.get("rc").and_then(Value::as_int) {
         Some(rc) => json!({"result": {"rc": rc, "stdout": text("stdout"), "stderr": text("stderr")}}),
         None => refused(&outcome),
+    }
+}
+
+fn decrypt(call: &Call<'_>, sealed: &str) -> Json {
+    match (call.run.controller.decrypt)(sealed) {
+        Ok(secret) => json!({"result": secret.expose()}),
+        Err(error) => json!({"error": reason(&error)}),
     }
 }
 

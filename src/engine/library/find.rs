@@ -98,7 +98,11 @@ fn routed(collection: &Path, module: &str, word: &str) -> Option<String> {
 /// The plugin of a file in a folder, under the name that it is loaded by.
 fn action_in(folder: &Path, file: &str, name: &str) -> Option<ActionPlugin> {
     let text = std::fs::read_to_string(folder.join(format!("{file}.py"))).ok()?;
-    Some(ActionPlugin { name: name.to_owned(), is_for_all: text.contains("BYPASS_HOST_LOOP = True") })
+    Some(ActionPlugin {
+        name: name.to_owned(),
+        is_for_all: text.contains("BYPASS_HOST_LOOP = True"),
+        takes_text: text.contains("supports_raw_params = True"),
+    })
 }
 
 /// What a name means depends on these.
@@ -185,7 +189,8 @@ const NO_MODULES: &[&str] =
 
 /// A module's file in a folder: by its name, whatever its ending.
 fn module_in(folder: &Path, name: &str) -> Option<PathBuf> {
-    let exact = [format!("{name}.py"), name.to_owned()].map(|file| folder.join(file));
+    // One that is deprecated has a line before its name.
+    let exact = [format!("{name}.py"), name.to_owned(), format!("_{name}.py"), format!("_{name}")].map(|file| folder.join(file));
     if let Some(found) = exact.into_iter().find(|path| path.is_file()) {
         return Some(found);
     }

@@ -44,6 +44,8 @@ pub struct ActionPlugin {
     pub name: String,
     /// Whether it works once for all hosts.
     pub is_for_all: bool,
+    /// Whether it takes text that is no option.
+    pub takes_text: bool,
 }
 
 /// What was found out for one run.

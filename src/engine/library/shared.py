@@ -74,8 +74,8 @@ class Valueless:
 class Variables(collections.abc.MutableMapping, dict):
     """The variables where a plugin is called, each asked for when it is read. Mappings that are as large are such mappings too."""
 
-    # Whether a variable that cannot be rendered is what is written, as in Ansible, which renders none of them.
-    gives_sources = False
+    # What makes a value of what is written, for a variable that cannot be rendered: Ansible gives plugins nothing else.
+    gives_sources = None
 
     def __init__(self, *path):
         super().__init__()
@@ -99,7 +99,9 @@ class Variables(collections.abc.MutableMapping, dict):
         return bool(found)
 
     def has_value(self, name):
-        return self.ask(name) and not isinstance(dict.__getitem__(self, name), (Valueless, Variables))
+        kept = dict.__getitem__(self, name) if self.ask(name) else None
+        is_written = isinstance(kept, Valueless) and self.gives_sources and kept.source is not None
+        return self.ask(name) and (is_written or not isinstance(kept, (Valueless, Variables)))
 
     def __getitem__(self, name):
         if not self.ask(name):
@@ -108,7 +110,7 @@ class Variables(collections.abc.MutableMapping, dict):
         if not isinstance(value, Valueless):
             return value
         if self.gives_sources and value.source is not None:
-            return value.source
+            return self.gives_sources(value.source)
         raise AnsibleError(value.why)
 
     def __contains__(self, name):
@@ -165,16 +167,25 @@ class LateTemplar:
     """A templar over all variables, which are read when it is used: few plugins do."""
 
     def __init__(self, data, variables):
-        self._data, self._variables = data, variables
+        self.__dict__.update(_data=data, _variables=variables)
 
-    def __getattr__(self, name):
-        if name.startswith("__"):
-            raise AttributeError(name)
+    def wake(self):
         # Mappings as large as this one hold all others, of every host.
         known = {name: self._variables[name] for name in self._variables if self._variables.has_value(name)}
         self.__dict__ = Templar(loader=self._data, variables=known).__dict__
         self.__class__ = Templar
+
+    def __getattr__(self, name):
+        if name.startswith("__"):
+            raise AttributeError(name)
+        self.wake()
         return getattr(self, name)
+
+    def __setattr__(self, name, value):
+        if name not in ("__dict__", "__class__"):
+            self.wake()
+            return setattr(self, name, value)
+        return object.__setattr__(self, name, value)
 
 
 def serve(answer):

@@ -266,7 +266,7 @@ impl Known<'_> {
         }
         match task.short_action() {
             "set_fact" => {
-                self.is_open |= task.action.arguments.whole.is_some() || task.action.arguments.raw.is_some();
+                self.is_open |= !task.action.arguments.whole.is_empty() || task.action.arguments.raw.is_some();
                 for (name, _) in &task.action.arguments.options {
                     self.is_open |= name.contains("{{");
                     self.names.insert(name.clone());

@@ -60,7 +60,7 @@ impl Search<'_> {
             "include_vars" if arguments.get("dir").is_none() => ("vars", arguments.get("file").or(arguments.raw.as_ref())),
             _ => return,
         };
-        let Some(node) = node.filter(|node| !node.is_template() && arguments.whole.is_none()) else { return };
+        let Some(node) = node.filter(|node| !node.is_template() && arguments.whole.is_empty()) else { return };
         let Some(name) = node.as_str().filter(|name| !name.is_empty() && !name.contains("://") && !name.starts_with(['/', '~'])) else {
             return;
         };

@@ -33,7 +33,8 @@ class ActionModule(ActionBase):
             {**task_vars}["our_word"],
         ]
         result["found"] = self._find_needle("files", "seen.txt").rsplit("/", 2)[1:]
-        result["templar"] = self._templar.template("as it is")
+        self._templar.available_variables = {"nothing": 2}
+        result["written"] = [self._templar.template("as it is"), self._templar.template(task_vars["useless"])]
         result["folder"] = self._loader.get_basedir().rsplit("/", 1)[-1]
         result["transport"] = self._connection.transport
         return result
