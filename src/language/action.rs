@@ -82,8 +82,9 @@ impl Parser<'_> {
             .filter(|(key, _)| !matches!(key.as_str(), Some("module" | "args")))
             .cloned()
             .collect();
-        rest.extend(value.get("args").and_then(Node::as_map).unwrap_or_default().iter().cloned());
+        // The later ones win.
         rest.extend(self.keep(arguments::split_key_values(words, &value.span))?);
+        rest.extend(value.get("args").and_then(Node::as_map).unwrap_or_default().iter().cloned());
         Some((name.to_owned(), Node::map(value.span.clone(), rest)))
     }
 

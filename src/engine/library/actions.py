@@ -14,6 +14,8 @@ except ImportError as error:
 from ansible.errors import AnsibleConnectionFailure, AnsibleFileNotFound
 from ansible.executor.task_executor import TaskExecutor
 from ansible.playbook import task as playbook_task
+from ansible.playbook.block import Block
+from ansible.playbook.play import Play
 from ansible.playbook.play_context import PlayContext
 from ansible.plugins.action import ActionBase
 from ansible.plugins.connection import ConnectionBase
@@ -89,6 +91,8 @@ class Connection(ConnectionBase):
 
     def close(self):
         pass
+
+    reset = close
 
 
 class Vault:
@@ -179,6 +183,8 @@ def make_task(told):
     task = Task()
     for name, value in told["fields"].items():
         setattr(task, name, value)
+    task.args.update({name: trusted(task.args[name]) for name in told["literal"]})
+    task._parent = Block(play=Play())
     task._squashed = task._finalized = True
     task.searched = told["search"]
     if role := told["role"]:
@@ -231,7 +237,7 @@ def run(name, told, variables, data):
         connection=connection,
         play_context=play_context,
         loader=data,
-        templar=LateTemplar(data, variables),
+        templar=Templar(loader=data, variables=variables),
         shared_loader_obj=loader,
     )
     if action is None:

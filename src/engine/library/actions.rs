@@ -3,7 +3,7 @@
 
 use serde_json::{Value as Json, json};
 
-use crate::base::{Diagnostic, Map, Secret, Span, Value};
+use crate::base::{Diagnostic, Map, Node, NodeKind, Secret, Span, Value};
 use crate::engine::call::Call;
 use crate::engine::keywords::{TaskKeywords, list_of};
 use crate::engine::outcome::Outcome;
@@ -69,6 +69,7 @@ fn request(call: &Call<'_>, plugin: &ActionPlugin) -> Json {
         "folders": actions_of(run, &read(&run.roles.found)),
         "task": {
             "fields": fields(call),
+            "literal": literal(call),
             "play_context": play_context(call),
             "connection": connection(call),
             "become": call.place().ok().and_then(|place| place.becoming.as_ref()).map(|becoming| json!({
@@ -112,6 +113,15 @@ fn fields(call: &Call<'_>) -> Json {
         "register": task.own("register").map(|node| node.to_value().to_text()),
         "vars": Value::from(vars).to_json(),
     }))
+}
+
+/// Options that are as the project's own files have them: only those may be templates or expressions to an action.
+fn literal<'c>(call: &'c Call<'_>) -> Vec<&'c str> {
+    let is_literal = |(name, node): &&(String, Node)| {
+        let written = matches!(node.kind, NodeKind::Str(..)) && !node.is_template();
+        written && call.args.get(name).and_then(Value::as_str) == node.as_str()
+    };
+    call.task.action.arguments.options.iter().filter(is_literal).map(|(name, _)| name.as_str()).collect()
 }
 
 fn play_context(call: &Call<'_>) -> Json {

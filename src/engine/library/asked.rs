@@ -70,7 +70,7 @@ fn conditions(said: &Said) -> Conditions {
 /// A module, the project's own or one of Hostler's.
 async fn module(call: &Call<'_>, name: &str, said: &Said) -> Json {
     let mut args = map(said, "args");
-    let mut task = call.task.with_action(name);
+    let task = call.task.with_action(meant(name, &mut args));
     if super::module(call.run, &task).is_none()
         && let Some(entry) = modules::find(name)
     {
@@ -79,13 +79,9 @@ async fn module(call: &Call<'_>, name: &str, said: &Said) -> Json {
             let is_known = |name: &str| known.iter().any(|spec| spec.name == name || spec.aliases.contains(&name));
             args = args.iter().filter(|(name, _)| is_known(&name.to_string())).map(|(name, value)| (name.clone(), value.clone())).collect();
         }
-        match call.task.with_action(name).short_action() {
+        match task.short_action() {
             // It is the controller's part to ask this one.
             "async_status" => return action(call, name, said).await,
-            // Ansible has one module for both.
-            "command" if args.remove("_uses_shell").is_some_and(|value| truth(&value) == Some(true)) => {
-                task = call.task.with_action("ansible.builtin.shell");
-            }
             // Ansible's module finds its source on the host: the controller's part is the action's.
             "copy" | "unarchive" if args.contains_key("src") => drop(args.insert("remote_src", true)),
             _ => {}
@@ -95,9 +91,16 @@ async fn module(call: &Call<'_>, name: &str, said: &Said) -> Json {
     told(call.part(&task, args, conditions(said)).run_module().await)
 }
 
+/// The name of what is meant: Ansible has one for `command` and `shell`.
+fn meant<'n>(name: &'n str, args: &mut Map) -> &'n str {
+    let uses_shell = args.remove("_uses_shell").is_some_and(|value| truth(&value) == Some(true));
+    if uses_shell && name.rsplit('.').next() == Some("command") { "ansible.builtin.shell" } else { name }
+}
+
 /// An action of Hostler's.
 async fn action(call: &Call<'_>, name: &str, said: &Said) -> Json {
-    let args = map(said, "args");
+    let mut args = map(said, "args");
+    let name = meant(name, &mut args);
     let span = call.span();
     let options = args.iter().map(|(name, value)| (name.to_string(), Node::data(span.clone(), value.clone()))).collect();
     let action = Action { name: name.into(), span: span.clone(), arguments: Arguments { options, ..Arguments::default() } };

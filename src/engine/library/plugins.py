@@ -16,7 +16,7 @@ def call(asked):
         data = DataLoader()
         data.set_basedir(settings["folder"])
         variables = Variables()
-        lookup = loaders[kind].get(name, loader=data, templar=LateTemplar(data, variables))
+        lookup = loaders[kind].get(name, loader=data, templar=Templar(loader=data, variables=variables))
         if lookup is None:
             return {"missing": warnings}
         return {"value": list(lookup.run(arguments, variables=variables, **named))}

@@ -98,10 +98,13 @@ class Variables(collections.abc.MutableMapping, dict):
             self.gone.add(name)
         return bool(found)
 
+    def known(self):
+        """All that have a value."""
+        return {name: self[name] for name in self if self.has_value(name)}
+
     def has_value(self, name):
-        kept = dict.__getitem__(self, name) if self.ask(name) else None
-        is_written = isinstance(kept, Valueless) and self.gives_sources and kept.source is not None
-        return self.ask(name) and (is_written or not isinstance(kept, (Valueless, Variables)))
+        kept = dict.__getitem__(self, name) if self.ask(name) else Valueless("", None)
+        return not isinstance(kept, Valueless) or bool(self.gives_sources and kept.source is not None)
 
     def __getitem__(self, name):
         if not self.ask(name):
@@ -163,29 +166,14 @@ class Variables(collections.abc.MutableMapping, dict):
         return f"<{'.'.join(['variables', *self.path])}>"
 
 
-class LateTemplar:
-    """A templar over all variables, which are read when it is used: few plugins do."""
-
-    def __init__(self, data, variables):
-        self.__dict__.update(_data=data, _variables=variables)
-
-    def wake(self):
-        # Mappings as large as this one hold all others, of every host.
-        known = {name: self._variables[name] for name in self._variables if self._variables.has_value(name)}
-        self.__dict__ = Templar(loader=self._data, variables=known).__dict__
-        self.__class__ = Templar
-
-    def __getattr__(self, name):
-        if name.startswith("__"):
-            raise AttributeError(name)
-        self.wake()
-        return getattr(self, name)
-
-    def __setattr__(self, name, value):
-        if name not in ("__dict__", "__class__"):
-            self.wake()
-            return setattr(self, name, value)
-        return object.__setattr__(self, name, value)
+# A templar takes no other mapping than a dictionary: it gets one of everything when it is used, which few plugins do.
+try:
+    from ansible._internal._templating import _jinja_bits
+except ImportError:
+    pass
+else:
+    flatten = _jinja_bits._flatten_and_lazify_vars
+    _jinja_bits._flatten_and_lazify_vars = lambda mapping: flatten(mapping.known() if isinstance(mapping, Variables) else mapping)
 
 
 def serve(answer):
