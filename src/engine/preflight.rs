@@ -156,7 +156,7 @@ fn unknown_here(brought: &[String], name: &str, span: &Span) -> Diagnostic {
 }
 
 /// Modules of ansible-core that are not here.
-const NOT_YET: &[&str] = &["apt_key", "async_wrapper", "dnf", "dnf5", "mount_facts", "rpm_key", "sysvinit", "yum_repository"];
+const NOT_YET: &[&str] = &["async_wrapper", "dnf", "dnf5", "mount_facts", "rpm_key", "sysvinit", "yum_repository"];
 
 fn check_task(run: &Run, task: &Task, findings: &mut Vec<Diagnostic>) {
     let plugin = library::action(run, task);
