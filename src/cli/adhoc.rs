@@ -92,7 +92,7 @@ pub fn run(args: AdHocArgs) -> Outcome {
     let sinks = sinks(&args, &settings)?;
     let redactor = Redactor::default();
     let (vault, vault_warnings) = args.tasks.vault(&settings)?;
-    let passwords = passwords(&settings, &redactor)?;
+    let passwords = passwords(&settings, &environment, &redactor)?;
     let request = RunRequest {
         plays: vec![PlaySource::Built { plays: play, directory }],
         mode: if args.hosts.list_hosts { Mode::List { hosts: true, tasks: false, tags: false } } else { Mode::Run },

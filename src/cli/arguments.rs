@@ -210,8 +210,9 @@ impl TaskArgs {
     }
 }
 
-/// Asks for the passwords of connection and become, or reads them, and tells the redactor.
-pub fn passwords(settings: &Settings, redactor: &Redactor) -> Result<Passwords, Failed> {
+/// Asks for the passwords of connection and become, or reads them, and tells the redactor. That of become may stand in the environment too, as
+/// pipelines have it; variables of a host go before it.
+pub fn passwords(settings: &Settings, environment: &Environment, redactor: &Redactor) -> Result<Passwords, Failed> {
     let connection = match &settings.connection_password_file {
         Some(file) => Some(password_file(file)?),
         None if settings.ask_pass => Some(prompt::password_for("SSH password: ")?),
@@ -223,7 +224,7 @@ pub fn passwords(settings: &Settings, redactor: &Redactor) -> Result<Passwords, 
         None if settings.become_ask_pass => {
             Some(prompt::password_for(question)?).filter(|answer| !answer.expose().is_empty()).or_else(|| connection.clone())
         }
-        None => None,
+        None => environment.get("ANSIBLE_BECOME_PASS").filter(|text| !text.is_empty()).map(Secret::new),
     };
     connection.iter().chain(&r#become).for_each(|secret| redactor.learn(secret.expose()));
     Ok(Passwords { connection, r#become })
@@ -237,4 +238,29 @@ fn password_file(path: &std::path::Path) -> Result<Secret, Failed> {
         .map_err(|error| Diagnostic::error(error.to_string().replace("vault password", "password")))?;
     let (_, secret) = secrets.to_encrypt_with(None).map_err(|error| Diagnostic::error(error.to_string()))?;
     Ok(secret.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_password_of_become_may_stand_in_the_environment_and_a_file_goes_before_it() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (environment, redactor) = (
+            Environment::new(folder.path().to_path_buf(), [("ANSIBLE_BECOME_PASS".to_owned(), "of the shell".to_owned())]),
+            Redactor::default(),
+        );
+        let mut settings = Settings::new(folder.path());
+        let of = |settings: &Settings| {
+            let passwords = passwords(settings, &environment, &redactor).unwrap_or_else(|failed| panic!("{:?}", failed.diagnostics));
+            passwords.r#become.map(|secret| secret.expose().to_owned())
+        };
+        assert_eq!(of(&settings).as_deref(), Some("of the shell"));
+        let file = folder.path().join("password");
+        std::fs::write(&file, "of the file\n").expect("writes");
+        settings.become_password_file = Some(file);
+        assert_eq!(of(&settings).as_deref(), Some("of the file"));
+        assert!(!redactor.redact("it is of the shell").contains("of the shell"), "it is shown nowhere");
+    }
 }

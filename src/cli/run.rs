@@ -113,7 +113,7 @@ fn request(
     let extra_vars = args.tasks.extra_vars(environment)?;
     let (vault, vault_warnings) = args.tasks.vault(&settings)?;
     let needs_passwords = mode(&args) == Mode::Run;
-    let passwords = if needs_passwords { passwords(&settings, &redactor)? } else { Default::default() };
+    let passwords = if needs_passwords { passwords(&settings, environment, &redactor)? } else { Default::default() };
     let request = RunRequest {
         plays: playbooks,
         mode: mode(&args),

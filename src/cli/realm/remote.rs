@@ -39,7 +39,7 @@ pub fn perform(
     over.set("DEFAULT_REMOTE_USER", server.inventory.remote_user.as_ref())?;
     over.set("DEFAULT_PRIVATE_KEY_FILE", server.inventory.private_key.as_ref())?;
     let redactor = Redactor::default();
-    let passwords = passwords(&settings, &redactor)?;
+    let passwords = passwords(&settings, &environment, &redactor)?;
     let plays = play(server, asked, operation, declaration)?;
     let caught = Arc::new(Mutex::new(Caught::default()));
     let request = RunRequest {
