@@ -32,7 +32,8 @@ build: setup ## build bin/hostler, and beside it the links with Ansible's names
 	@for link in $(links); do ln -sfn hostler bin/$$link; done
 
 demo: build ## three lab hosts, and on one of them everything up to a Keycloak login
-	@$(if $(root),sudo env PATH=$(PATH)) tools/demo.sh $(keycloak)
+	@tools/get-keycloak.sh $(keycloak) >/dev/null
+	@$(root) tools/demo.sh $(keycloak)
 
 unit: setup ## the quick tests: no root, no lab, no network
 	cargo test --lib

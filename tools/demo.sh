@@ -12,16 +12,18 @@ bin/hostler run playbooks/site.yml -i inventory/demo.yml
 
 state=${HOSTLER_STATE_DIR:-$HOME/.local/share/hostler/demo}
 address=$(sed -n 's/^ansible_host: //p' inventory/host_vars/idp1/lab.yml)
+# Who came by sudo needs it again for what is root's.
+sudo=${SUDO_USER:+sudo }
 cat <<END
 
 Keycloak is at  https://idp.lab.test/  (realm demo)
-  this machine finds it with   echo "$address idp.lab.test" >> /etc/hosts
+  this machine finds it with   echo "$address idp.lab.test" | ${sudo}tee -a /etc/hosts
   its test CA is in            $state/acme-root.pem
-    for this shell             curl --cacert $state/acme-root.pem https://idp.lab.test/realms/demo
-    for this machine           cp $state/acme-root.pem /usr/local/share/ca-certificates/hostler-lab.crt && update-ca-certificates
+    for this shell             ${sudo}curl --cacert $state/acme-root.pem https://idp.lab.test/realms/demo
+    for this machine           ${sudo}cp $state/acme-root.pem /usr/local/share/ca-certificates/hostler-lab.crt && ${sudo}update-ca-certificates
   log in as                    ada
-  with the first password      cat $state/demo-first-password      (it asks for a new one)
+  with the first password      ${sudo}cat $state/demo-first-password      (it asks for a new one)
 
-The hosts   bin/hostler lab ls          log in  bin/hostler lab ssh idp1
-again       make demo                   away    bin/hostler lab down idp1 acme store
+The hosts   ${sudo}bin/hostler lab ls          log in  ${sudo}bin/hostler lab ssh idp1
+again       make demo                   away    ${sudo}bin/hostler lab down idp1 acme store
 END
